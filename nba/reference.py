@@ -1,0 +1,343 @@
+"""The reference: bundled seasons and schedule as one read-only SQLite file, and questions to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import pandas as pd
+
+from nba.errors import ReferenceDamaged, ReferenceMissing
+from nba.reference_build import build_reference, reference_hash, verify_reference
+from nba.reference_tables import SCHEMA_VERSION
+from nba.seasons import ScheduledGame, UndecidedGame
+from nba.stats import STATS
+
+__all__ = ["Reference", "ReferenceInfo", "build_reference", "reference_hash", "verify_reference"]
+
+_READ_ONLY: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+_SCHEDULE_COLUMNS: Final = (
+    "game_id, season, season_type, game_date, tipoff_utc, home_team_id, home_team, away_team_id,"
+    " away_team, is_neutral, label"
+)
+_PLAYED_COLUMNS: Final = (
+    "game_id, season, season_type, game_date, NULL, home_team_id, home_team, away_team_id,"
+    " away_team, is_neutral, NULL"
+)
+_PERSON_COLUMNS: Final = ("player_id", "player_name", "coalesce(position, '') AS position")
+_PLAYER_GAME_COLUMNS: Final = (
+    "player_id",
+    "game_date",
+    "game_id",
+    "season",
+    "season_type",
+    "team_id",
+    "opponent_id",
+    "is_home",
+    *STATS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceInfo:
+    """What a reference file was built from: `data_as_of` is the date of its newest box score."""
+
+    schema_version: int
+    content_hash: str
+    data_as_of: date
+
+
+class Reference:
+    """Read-only questions to a reference file made by `build_reference`.
+
+    May be shared between threads: each call opens a connection of its own and closes it. Frames
+    hold `game_date` as pandas timestamps without a zone (Eastern dates), ids as integers, stats as
+    floats with NaN where the source has none. The tables, for those who attach the file, with ISO
+    dates as text and 0/1 for booleans:
+
+    - teams (team_id, team, team_name)
+    - players (player_id, player_name, position, height_in, birth_date, first_game, last_game,
+      games, last_team, roster_team)
+    - games (game_id, season, season_type, game_date, home_team_id, home_team, away_team_id,
+      away_team, home_points, away_points, home_win, is_neutral, overtime)
+    - player_games (player_id, game_date, game_id, season, season_type, team_id, opponent_id,
+      is_home, won, started, minutes, points, rebounds, assists, threes, oreb, dreb, stl, blk, tov,
+      pf, fgm, fga, fg3a, ftm, fta, plus_minus), primary key (player_id, game_date, game_id), index
+      (game_id, player_id)
+    - schedule (game_id, season, season_type, game_date, tipoff_utc, home_team_id, home_team,
+      away_team_id, away_team, is_neutral, label, arena); teams and tip-off NULL while undecided
+    - absences (game_id, player_id, game_date, team_id, status)
+    - newcomer_games (game_date, position, points, rebounds, assists, threes, minutes): first ten
+      games of each player who came after the first bundled season
+    - reference_info (schema_version, content_hash, data_as_of)
+
+    Raises ReferenceMissing when there is no file, ReferenceDamaged when it is no whole reference
+    of this version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._info = self._read_info()
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def info(self) -> ReferenceInfo:
+        return self._info
+
+    def data_as_of(self) -> date:
+        """The Eastern date of the newest bundled box score."""
+        return self._info.data_as_of
+
+    def latest_box_score(self, before: date) -> date | None:
+        """The date of the newest box score before a date."""
+        [(day,)] = self._rows(
+            "SELECT max(game_date) FROM player_games WHERE game_date < ?", before.isoformat()
+        )
+        return None if day is None else date.fromisoformat(day)
+
+    def schedule(self) -> tuple[ScheduledGame | UndecidedGame, ...]:
+        """The whole schedule by date and tip-off, undecided games last; see `seasons.tonight`."""
+        return tuple(self._scheduled(""))
+
+    def schedule_dates(self, season: str) -> tuple[date, ...]:
+        """The dates of a season's schedule, ascending; none for a season without a schedule."""
+        return self._dates(
+            "SELECT DISTINCT game_date FROM schedule WHERE season = ? ORDER BY game_date", season
+        )
+
+    def bundled_dates(self) -> tuple[date, ...]:
+        """The dates that have box scores, ascending: those that a replay can be compared with."""
+        return self._dates("SELECT DISTINCT game_date FROM player_games ORDER BY game_date")
+
+    def covers(self, slate_date: date) -> bool:
+        """Whether a date lies within a bundled season with box scores or within the schedule."""
+        rows = self._rows(
+            "SELECT 1 FROM (SELECT min(game_date) AS first, max(game_date) AS last"
+            " FROM (SELECT season, game_date FROM schedule UNION ALL SELECT games.season,"
+            " games.game_date FROM games WHERE season IN (SELECT season FROM player_games))"
+            " GROUP BY season) WHERE ? BETWEEN first AND last LIMIT 1",
+            slate_date.isoformat(),
+        )
+        return bool(rows)
+
+    def slate(self, slate_date: date) -> list[ScheduledGame]:
+        """The games of a date by tip-off: from the schedule, else from the bundled seasons.
+
+        Games whose teams are undecided are not among them. Empty for a date without games.
+        """
+        day = slate_date.isoformat()
+        scheduled = self._scheduled("WHERE game_date = ?", day)
+        decided = [game for game in scheduled if isinstance(game, ScheduledGame)]
+        if scheduled:
+            return decided
+        played = self._rows(
+            f"SELECT {_PLAYED_COLUMNS} FROM games WHERE game_date = ? ORDER BY game_id", day
+        )
+        return [game for row in played if isinstance(game := _game(row), ScheduledGame)]
+
+    def undecided(self, slate_date: date) -> list[UndecidedGame]:
+        """The scheduled games of a date whose teams are not named yet."""
+        scheduled = self._scheduled("WHERE game_date = ?", slate_date.isoformat())
+        return [game for game in scheduled if isinstance(game, UndecidedGame)]
+
+    def teams(self) -> pd.DataFrame:
+        """The current teams: team_id, team (abbreviation), team_name."""
+        return self._frame(("team_id", "team", "team_name"), "teams ORDER BY team")
+
+    def players(self) -> pd.DataFrame:
+        """Every player: player_id, player_name, position ("" unknown), roster_team (None: none)."""
+        return self._frame((*_PERSON_COLUMNS, "roster_team"), "players ORDER BY player_id")
+
+    def roster(self, team_id: int) -> pd.DataFrame:
+        """The newest roster of a team: player_id, player_name, position; empty if unknown."""
+        return self._frame(
+            _PERSON_COLUMNS,
+            "players WHERE roster_team = (SELECT team FROM teams WHERE team_id = ?)"
+            " ORDER BY player_id",
+            team_id,
+        )
+
+    def games(self, *, before: date | None = None) -> pd.DataFrame:
+        """Final scores by date: game_id, season, game_date, home_team_id, away_team_id,
+        home_points, away_points, is_neutral; only games of earlier dates if `before` is given."""
+        columns = ("game_id", "season", "game_date", "home_team_id", "away_team_id")
+        return self._frame(
+            (*columns, "home_points", "away_points", "is_neutral"),
+            "games WHERE game_date < ? ORDER BY game_date, game_id",
+            _day_or_end(before),
+        )
+
+    def player_games(
+        self,
+        *,
+        player_ids: Sequence[int] | None = None,
+        since: date | None = None,
+        before: date | None = None,
+        on: date | None = None,
+    ) -> pd.DataFrame:
+        """Box scores by player and date: ids, dates, teams, `is_home` and the five stats.
+
+        All bounds that are given apply: `since` includes its date, `before` does not, and `on` is
+        one date.
+        """
+        conditions, bindings = ["game_date >= ?", "game_date < ?"], ["", _day_or_end(before)]
+        if since is not None:
+            bindings[0] = since.isoformat()
+        if on is not None:
+            conditions.append("game_date = ?")
+            bindings.append(on.isoformat())
+        if player_ids is not None:
+            conditions.append(f"player_id IN ({', '.join(str(int(one)) for one in player_ids)})")
+        return self._frame(
+            _PLAYER_GAME_COLUMNS,
+            f"player_games WHERE {' AND '.join(conditions)} ORDER BY player_id, game_date, game_id",
+            *bindings,
+        )
+
+    def latest_games(self, player_ids: Iterable[int], before: date, limit: int) -> pd.DataFrame:
+        """Each player's last `limit` games before a date: player_id, game_date and the stats,
+        a player's games in the order they were played."""
+        columns = ("player_id", "game_date", *STATS)
+        sql = (
+            f"SELECT {', '.join(columns)} FROM player_games WHERE player_id = ? AND game_date < ?"
+            " ORDER BY game_date DESC, game_id DESC LIMIT ?"
+        )
+        day = before.isoformat()
+        with self._connection() as connection:
+            rows = [
+                row
+                for player_id in player_ids
+                for row in reversed(
+                    connection.execute(sql, (int(player_id), day, limit)).fetchall()
+                )
+            ]
+        return _typed(pd.DataFrame(rows, columns=list(columns)))
+
+    def recent_players(self, team_id: int, before: date, team_games: int) -> pd.DataFrame:
+        """Who played in a team's last `team_games` games before a date and for no other team since.
+
+        Columns player_id, player_name, position.
+        """
+        return self._frame(
+            _PERSON_COLUMNS,
+            "players WHERE player_id IN (SELECT player_id FROM player_games WHERE team_id = ?1"
+            " AND game_id IN (SELECT DISTINCT game_id FROM player_games WHERE team_id = ?1"
+            " AND game_date < ?2 ORDER BY game_date DESC, game_id DESC LIMIT ?3))"
+            " AND ?1 = (SELECT latest.team_id FROM player_games AS latest"
+            " WHERE latest.player_id = players.player_id AND latest.game_date < ?2"
+            " ORDER BY latest.game_date DESC, latest.game_id DESC LIMIT 1) ORDER BY player_id",
+            team_id,
+            before.isoformat(),
+            team_games,
+        )
+
+    def latest_team_game(self, team_id: int, before: date) -> date | None:
+        """The date of a team's last game with box scores before a date."""
+        [(day,)] = self._rows(
+            "SELECT max(game_date) FROM player_games WHERE team_id = ? AND game_date < ?",
+            team_id,
+            before.isoformat(),
+        )
+        return None if day is None else date.fromisoformat(day)
+
+    def newcomer_games(self, before: date) -> pd.DataFrame:
+        """First ten games of newcomers, before a date: position (G, F, C or "") and the stats."""
+        return self._frame(
+            ("position", *STATS), "newcomer_games WHERE game_date < ?", before.isoformat()
+        )
+
+    @contextmanager
+    def _connection(self) -> Iterator[apsw.Connection]:
+        if not self._path.exists():
+            raise ReferenceMissing(
+                "Reading the reference",
+                self._path.name,
+                "the file has not been built",
+                "Start the app, which builds it from the bundled seasons",
+            )
+        try:
+            connection = apsw.Connection(f"{self._path.absolute().as_uri()}?mode=ro", _READ_ONLY)
+            try:
+                yield connection
+            finally:
+                connection.close()
+        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.CantOpenError) as error:
+            raise ReferenceDamaged(
+                "Reading the reference",
+                self._path.name,
+                f"it is no whole reference ({error})",
+                "Delete it and start the app again, which builds it anew",
+            ) from error
+
+    def _rows(self, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
+        with self._connection() as connection:
+            return connection.execute(sql, bindings).fetchall()
+
+    def _frame(self, columns: Sequence[str], source: str, *bindings: object) -> pd.DataFrame:
+        rows = self._rows(f"SELECT {', '.join(columns)} FROM {source}", *bindings)
+        names = [column.rpartition(" AS ")[2] for column in columns]
+        return _typed(pd.DataFrame(rows, columns=names))
+
+    def _dates(self, sql: str, *bindings: object) -> tuple[date, ...]:
+        return tuple(date.fromisoformat(day) for (day,) in self._rows(sql, *bindings))
+
+    def _scheduled(self, condition: str, *bindings: object) -> list[ScheduledGame | UndecidedGame]:
+        rows = self._rows(
+            f"SELECT {_SCHEDULE_COLUMNS} FROM schedule {condition}"
+            " ORDER BY game_date, tipoff_utc IS NULL, tipoff_utc, game_id",
+            *bindings,
+        )
+        return [_game(row) for row in rows]
+
+    def _read_info(self) -> ReferenceInfo:
+        rows = self._rows("SELECT schema_version, content_hash, data_as_of FROM reference_info")
+        if len(rows) != 1 or rows[0][0] != SCHEMA_VERSION:
+            raise ReferenceDamaged(
+                "Reading the reference",
+                self._path.name,
+                "it belongs to another version of the app",
+                "Start the app again: it is then built anew",
+            )
+        version, content_hash, data_as_of = rows[0]
+        return ReferenceInfo(version, content_hash, date.fromisoformat(data_as_of))
+
+
+def _day_or_end(day: date | None) -> str:
+    return "9999-12-31" if day is None else day.isoformat()
+
+
+def _game(row: Sequence[Any]) -> ScheduledGame | UndecidedGame:
+    game_id, season, season_type, day, tipoff, home_id, home, away_id, away, neutral, label = row
+    slate_date = date.fromisoformat(day)
+    if home_id is None or away_id is None:
+        return UndecidedGame(game_id, season, season_type, slate_date, label or "")
+    return ScheduledGame(
+        game_id=game_id,
+        season=season,
+        season_type=season_type,
+        slate_date=slate_date,
+        tipoff_utc=None if tipoff is None else datetime.fromisoformat(tipoff),
+        home_team_id=home_id,
+        home_team=home,
+        away_team_id=away_id,
+        away_team=away,
+        is_neutral=bool(neutral),
+        label=label or "",
+    )
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The dtypes that frames promise, whatever the rows at hand look like."""
+    dtypes: dict[str, str] = {name: "float64" for name in STATS if name in frame}
+    if "game_date" in frame:
+        dtypes["game_date"] = "datetime64[s]"
+    dtypes |= {name: "bool" for name in ("is_home", "is_neutral") if name in frame}
+    return frame.astype(dtypes)

@@ -1,0 +1,21 @@
+"""The five numbers that are projected for a player, and what they are called where."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+__all__ = ["BUNDLE_COLUMNS", "STATS", "Stat"]
+
+Stat = Literal["points", "rebounds", "assists", "threes", "minutes"]
+
+STATS: Final[tuple[Stat, ...]] = ("points", "rebounds", "assists", "threes", "minutes")
+"""Every stat, in the order of screens, files and arrays."""
+
+BUNDLE_COLUMNS: Final[dict[Stat, str]] = {
+    "points": "pts",
+    "rebounds": "reb",
+    "assists": "ast",
+    "threes": "fg3m",
+    "minutes": "minutes",
+}
+"""The column of `player_games.parquet` that holds a stat; the reference uses the stat's name."""
