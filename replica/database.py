@@ -1,0 +1,246 @@
+"""Opening, migrating, checking and copying SQLite files. APSW is the only door to them."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from replica.errors import LocalCorrupt, NewerSchema, NotADatabase, SnapshotCorrupt
+from replica.localfaults import local_faults
+
+__all__ = [
+    "Migration",
+    "copy_database",
+    "create_database",
+    "install",
+    "migrate",
+    "open_reader",
+    "open_work_file",
+    "open_writer",
+    "remove_leftovers",
+    "schema_version",
+    "set_aside",
+    "temporary_database",
+    "verify_database",
+]
+
+APPLICATION_ID = 0x52504C43
+_READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+_BUSY_TIMEOUT_MS = 5000
+_TEMPORARY_MARK = ".partial-"
+
+_ENGINE_TABLES = f"""
+CREATE TABLE replica_transactions (
+    transaction_id TEXT PRIMARY KEY NOT NULL,
+    committed_at   TEXT NOT NULL,
+    sequence       INTEGER,
+    stored_at      TEXT
+) WITHOUT ROWID;
+CREATE INDEX replica_pending ON replica_transactions (transaction_id) WHERE sequence IS NULL;
+CREATE TABLE replica_base (
+    only_row      INTEGER PRIMARY KEY NOT NULL CHECK (only_row = 1),
+    sequence      INTEGER NOT NULL,
+    tip           INTEGER NOT NULL,
+    object_sha256 TEXT NOT NULL,
+    lineage       TEXT NOT NULL,
+    stored_at     TEXT NOT NULL
+);
+INSERT INTO replica_base VALUES (1, 0, 0, '', '', '');
+PRAGMA application_id = {APPLICATION_ID};
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema; versions are dense from 1, ``PRAGMA user_version`` holds the last."""
+
+    version: int
+    name: str
+    sql: str
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """The connection that writes: WAL, and a commit that survives a power cut.
+
+    synchronous=FULL costs one fsync a commit. NORMAL could lose a write that was already
+    answered, and until it is published there is no other copy of it.
+    """
+    with local_faults("open", path):
+        connection = apsw.Connection(str(path), flags=_READ_WRITE)
+        try:
+            connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+            connection.execute(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                "PRAGMA journal_size_limit=1048576"
+            )
+        except BaseException:
+            connection.close(True)
+            raise
+    return connection
+
+
+def open_work_file(path: Path) -> apsw.Connection:
+    """A connection to a file that nobody else has and that is synced, or dropped, as a whole."""
+    with local_faults("open", path):
+        connection = apsw.Connection(str(path), flags=_READ_WRITE)
+        connection.execute("PRAGMA synchronous=OFF")
+    return connection
+
+
+def open_reader(path: Path, attach: Mapping[str, Path] | None = None) -> apsw.Connection:
+    """A connection that cannot write, neither here nor in what is attached."""
+    connection = _open_read_only(path)
+    try:
+        for name, attached in (attach or {}).items():
+            with local_faults("attach", attached):
+                uri = f"{attached.absolute().as_uri()}?mode=ro"
+                connection.execute(f'ATTACH ? AS "{name.replace(chr(34), chr(34) * 2)}"', (uri,))
+        # One moment for all statements of the caller, whatever is restored meanwhile.
+        connection.execute("PRAGMA query_only=ON; BEGIN")
+    except BaseException:
+        connection.close(True)
+        raise
+    return connection
+
+
+def _open_read_only(path: Path) -> apsw.Connection:
+    with local_faults("open", path):
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        connection = apsw.Connection(str(path), flags=flags)
+        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    return connection
+
+
+def schema_version(connection: apsw.Connection) -> int:
+    return int(connection.pragma("user_version"))
+
+
+def create_database(path: Path, migrations: Sequence[Migration]) -> None:
+    """A new database with the engine's tables and the whole schema."""
+    with closing(open_writer(path)) as connection:
+        with local_faults("create", path), connection:
+            connection.execute(_ENGINE_TABLES)
+        migrate(connection, path, migrations)
+
+
+def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+    """Bring the schema up to date, one transaction a step.
+
+    Raises NewerSchema when the file is ahead of ``migrations``.
+    """
+    current = schema_version(connection)
+    if current > len(migrations):
+        raise NewerSchema("open", str(path), detail=f"schema {current}, known {len(migrations)}")
+    for migration in migrations[current:]:
+        with local_faults(f"migrate to {migration.name} in", path), connection:
+            connection.execute(migration.sql)
+            connection.pragma("user_version", migration.version)
+
+
+def verify_database(path: Path, key: str) -> int:
+    """Check a closed file as a whole; returns its schema version.
+
+    ``key`` names where it came from. Raises NotADatabase or SnapshotCorrupt; a failing disk
+    is no damage and raises a LocalError.
+    """
+    try:
+        with closing(_open_read_only(path)) as connection, local_faults("verify", path):
+            if connection.pragma("application_id") != APPLICATION_ID:
+                raise NotADatabase("verify", key)
+            findings = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
+            if findings != ["ok"]:
+                raise SnapshotCorrupt("verify", key, detail="; ".join(map(str, findings)))
+            for table, *_ in connection.execute("PRAGMA foreign_key_check"):
+                raise SnapshotCorrupt("verify", key, detail=f"foreign keys of {table}")
+            connection.execute("SELECT * FROM replica_base, replica_transactions LIMIT 0")
+            return schema_version(connection)
+    except apsw.SQLError as error:
+        raise NotADatabase("verify", key, detail=str(error)) from error
+    except LocalCorrupt as error:
+        if isinstance(error.__cause__, apsw.NotADBError):
+            raise NotADatabase("verify", key) from error
+        raise SnapshotCorrupt("verify", key, detail=error.detail) from error
+
+
+def copy_database(source: apsw.Connection, target: apsw.Connection) -> None:
+    """Replace ``target``'s content; readers of either see one state or the other, never half."""
+    with target.backup("main", source, "main") as backup:
+        while not backup.done:
+            backup.step(-1)
+
+
+@contextmanager
+def temporary_database(path: Path) -> Iterator[Path]:
+    """A name for a work file beside ``path``, on the same file system; gone afterwards."""
+    with local_faults("write beside", path):
+        descriptor, name = tempfile.mkstemp(prefix=path.name + _TEMPORARY_MARK, dir=path.parent)
+        os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+    finally:
+        for leftover in (temporary, *_companions(temporary)):
+            leftover.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete work files that a killed process left beside ``path``."""
+    with local_faults("tidy up beside", path):
+        for leftover in path.parent.glob(f"{path.name}{_TEMPORARY_MARK}*"):
+            leftover.unlink(missing_ok=True)
+
+
+def install(temporary: Path, path: Path) -> None:
+    """Put a closed, verified file in its place, so that a crash leaves the old or the new one."""
+    with local_faults("install", path):
+        log, _ = _companions(path)
+        if log.exists():
+            # SQLite would apply the old file's log to the new file.
+            _fold_in(path)
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+        _fsync_folder(path.parent)
+
+
+def _fold_in(path: Path) -> None:
+    try:
+        open_writer(path).close()
+    except LocalCorrupt:
+        set_aside(path, "damaged")
+
+
+def set_aside(path: Path, suffix: str) -> Path:
+    """Rename a file and its write-ahead log; returns the new name, which never existed before."""
+    target, count = path.with_name(f"{path.name}.{suffix}"), 1
+    while target.exists():
+        count += 1
+        target = path.with_name(f"{path.name}.{suffix}-{count}")
+    with local_faults("set aside", path):
+        log, shared_memory = _companions(path)
+        if log.exists():
+            os.replace(log, _companions(target)[0])
+        shared_memory.unlink(missing_ok=True)
+        if path.exists():
+            os.replace(path, target)
+    return target
+
+
+def _companions(path: Path) -> tuple[Path, Path]:
+    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Object stores the engine can live in."""

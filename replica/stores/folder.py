@@ -1,0 +1,134 @@
+"""A local folder with the behaviour of a bucket."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from replica.errors import (
+    AccessDenied,
+    BucketMissing,
+    ObjectExists,
+    ObjectNotFound,
+    StoreRejected,
+    StoreUnreachable,
+)
+from replica.store import ObjectInfo, PutMode, StoredObject
+
+__all__ = ["FolderStore"]
+
+_TEMPORARY_PREFIX = ".partial-"
+
+
+class FolderStore:
+    """Objects as files below ``path``; creating is atomic between processes.
+
+    An object appears whole or not at all: it is written beside its place, synced, then linked
+    (CREATE: link() refuses a taken name) or renamed (OVERWRITE). The store's clock is the
+    machine's. Several processes may share the folder if its file system has hard links.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        with _faults("create", "the folder", self._path):
+            self._path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def location(self) -> str:
+        return f"folder {self._path}"
+
+    def get(self, key: str) -> StoredObject:
+        path = self._file(key)
+        self._require_folder("get", key)
+        with _faults("get", key, self._path):
+            try:
+                with path.open("rb") as file:
+                    return StoredObject(_info(key, os.fstat(file.fileno())), file.read())
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise ObjectNotFound("get", key, detail=self.location) from None
+
+    def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
+        path = self._file(key)
+        self._require_folder("put", key)
+        with _faults("put", key, self._path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(_TEMPORARY_PREFIX + secrets.token_hex(8))
+            try:
+                with temporary.open("xb") as file:
+                    file.write(body)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    info = _info(key, os.fstat(file.fileno()))
+                if mode is PutMode.CREATE:
+                    os.link(temporary, path)
+                else:
+                    os.replace(temporary, path)
+            except FileExistsError:
+                raise ObjectExists("put", key, detail=self.location) from None
+            finally:
+                temporary.unlink(missing_ok=True)
+            _fsync_folders(path.parent, self._path)
+        return info
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        self._require_folder("list", prefix)
+        found: list[ObjectInfo] = []
+        with _faults("list", prefix, self._path):
+            # Only the folders that can hold such keys are walked.
+            start = self._path / prefix.rpartition("/")[0]
+            for folder, _, names in os.walk(start, onerror=_raise_unless_gone):
+                for name in names:
+                    path = Path(folder, name)
+                    key = path.relative_to(self._path).as_posix()
+                    if key.startswith(prefix) and not name.startswith(_TEMPORARY_PREFIX):
+                        found.append(_info(key, path.stat()))
+        return sorted(found, key=lambda info: info.key)
+
+    def _file(self, key: str) -> Path:
+        parts = key.split("/")
+        if any(part in ("", ".", "..") or part.startswith(_TEMPORARY_PREFIX) for part in parts):
+            raise ValueError(f"not a key: {key!r}")
+        return self._path.joinpath(*parts)
+
+    def _require_folder(self, operation: str, key: str) -> None:
+        # An unmounted folder must not look like an empty store.
+        if not self._path.is_dir():
+            raise BucketMissing(operation, key, detail=self.location)
+
+
+def _info(key: str, stat: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _fsync_folders(folder: Path, root: Path) -> None:
+    # A folder that was just made is itself an entry that a power cut could take away.
+    for path in (folder, *folder.parents):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if path == root:
+            return
+
+
+@contextmanager
+def _faults(operation: str, key: str, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            verb = "read" if operation in ("get", "list") else "write"
+            raise AccessDenied(operation, key, f"{verb} access to {folder}") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            remedy = "Free some space on the folder's disk."
+            raise StoreRejected(operation, key, remedy, str(error)) from error
+        raise StoreUnreachable(operation, key, detail=str(error)) from error

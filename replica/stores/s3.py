@@ -1,0 +1,371 @@
+"""An object store in an S3 bucket, or in a service that speaks S3's language."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from replica.errors import InvalidCredentials, StoreRejected, StoreUnreachable, WrongRegion
+from replica.store import ObjectInfo, PutMode, StoredObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["S3Options", "S3Store"]
+
+_ENCRYPTIONS = (None, "AES256", "aws:kms", "none")
+
+# Services by other names than AWS's reject its newer checksums and host-style bucket addresses.
+_AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """Where a bucket is and how to talk to it. Nothing is checked before the first request.
+
+    Without access_key_id and secret_access_key, AWS's own chain of credentials is used
+    (environment, profile, role). encryption is "AES256", "aws:kms" or "none"; None means
+    "aws:kms" with a kms_key_id and "AES256" without. "none" is for services that cannot encrypt
+    on request, so it needs an endpoint_url that is not AWS's. Keys are stored below prefix.
+    read_attempts counts the first one; a create is only ever sent once.
+    """
+
+    bucket: str
+    region: str
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    # Not shown either: an address can carry a user name and a password.
+    endpoint_url: str | None = field(default=None, repr=False)
+    prefix: str = "predictions/"
+    kms_key_id: str | None = None
+    encryption: str | None = None
+    connect_timeout_seconds: float = 5.0
+    read_timeout_seconds: float = 30.0
+    read_attempts: int = 4
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether requests go to AWS itself."""
+        if self.endpoint_url is None:
+            return True
+        host = (urlsplit(self.endpoint_url).hostname or "").rstrip(".")
+        return any(host == domain or host.endswith(f".{domain}") for domain in _AWS_DOMAINS)
+
+
+class S3Store:
+    """An ObjectStore below one prefix of a bucket. Any thread may use it.
+
+    Making one neither imports boto3 nor sends anything; the first request does.
+
+    Two boto3 clients are made once and kept: a patient one that repeats failed reads, and one
+    that sends a create exactly once, because a repeated create would meet its own first attempt
+    and take it for somebody else's.
+    """
+
+    def __init__(self, options: S3Options, *, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._options = options
+        self._clock = clock
+        prefix = options.prefix.strip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._lock = threading.Lock()
+        self._clients: tuple[S3Client, S3Client] | None = None
+        self._clock_offset_seconds: float | None = None
+
+    def __repr__(self) -> str:
+        return f"S3Store({self.location!r})"
+
+    @property
+    def location(self) -> str:
+        """ "s3://bucket/prefix/"; holds no credential."""
+        return f"s3://{self._options.bucket}/{self._prefix}"
+
+    @property
+    def clock_offset_seconds(self) -> float | None:
+        """The store's clock minus this machine's at the last answer, to about a second.
+
+        None before the first answer. Refusals count: they carry the store's time too.
+        """
+        return self._clock_offset_seconds
+
+    def get(self, key: str) -> StoredObject:
+        """Reads an object whole (s3:GetObject).
+
+        Raises ObjectNotFound only when the store itself names the key as missing, and
+        StoreUnreachable when fewer bytes arrived than were announced.
+        """
+        name = self._full_key(key)
+
+        def call() -> tuple[Mapping[str, Any], bytes]:
+            client, _ = self._connect("get", key)
+            answer = client.get_object(Bucket=self._options.bucket, Key=name)
+            stream = answer["Body"]
+            try:
+                return answer, stream.read()
+            finally:
+                stream.close()
+
+        answer, body = self._ask("get", key, call)
+        modified_at = answer.get("LastModified")
+        if modified_at is None:
+            raise _not_s3("get", key)
+        return StoredObject(ObjectInfo(key, len(body), modified_at.astimezone(UTC)), body)
+
+    def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
+        """Writes an object, encrypted on request (s3:PutObject).
+
+        CREATE raises ObjectExists when the store answers 412 or 409, which can also be this
+        very write's own doing or another's that is still under way. After StoreUnreachable,
+        StoreThrottled or StoreRejected the object may or may not be there. In all these cases
+        reading the key settles it. The time returned is the Date of the store's answer.
+        """
+        creating = mode is PutMode.CREATE
+        request: dict[str, Any] = {
+            "Bucket": self._options.bucket,
+            "Key": self._full_key(key),
+            "Body": body,
+            **self._encryption(),
+        }
+        if creating:
+            request["IfNoneMatch"] = "*"
+
+        def call() -> tuple[Mapping[str, Any], bytes]:
+            patient, once = self._connect("put", key)
+            client = once if creating else patient
+            return client.put_object(**request), b""
+
+        answer, _ = self._ask("put", key, call, creating=creating)
+        # A sign-in page or a proxy can answer 200 to anything; only a store names an ETag.
+        if "ETag" not in answer:
+            raise _not_s3("put", key)
+        stored_at = _date_of(answer)
+        if stored_at is None:
+            raise StoreRejected(
+                "put",
+                key,
+                "Use a service that sends its time with each answer: without it nobody can tell "
+                "when something was saved.",
+                "the answer has no Date header",
+            )
+        return ObjectInfo(key, len(body), stored_at)
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        """All objects below prefix, sorted by key, pages followed (s3:ListBucket).
+
+        Markers that consoles make for folders (keys ending in "/") are left out.
+        """
+        found: dict[str, ObjectInfo] = {}
+        page: dict[str, Any] = {
+            "Bucket": self._options.bucket,
+            "Prefix": self._prefix + prefix,
+        }
+        where = self.location + prefix
+
+        def call() -> tuple[Mapping[str, Any], bytes]:
+            client, _ = self._connect("list", where)
+            return client.list_objects_v2(**page), b""
+
+        while True:
+            answer, _ = self._ask("list", where, call)
+            # An empty or foreign answer parses as a page without keys; taken at its word it
+            # would make a full store look empty.
+            if "IsTruncated" not in answer:
+                raise _not_s3("list", where)
+            for entry in answer.get("Contents", ()):
+                if not {"Key", "Size", "LastModified"} <= entry.keys():
+                    raise _not_s3("list", where)
+                if not entry["Key"].endswith("/"):
+                    key = entry["Key"].removeprefix(self._prefix)
+                    # Listings carry fractions of a second on some services, reads never do.
+                    modified_at = entry["LastModified"].astimezone(UTC).replace(microsecond=0)
+                    found[key] = ObjectInfo(key, entry["Size"], modified_at)
+            if not answer["IsTruncated"]:
+                return [found[key] for key in sorted(found)]
+            token = answer.get("NextContinuationToken")
+            if not token or token == page.get("ContinuationToken"):
+                raise StoreRejected("list", where, detail="the listing has no next page to follow")
+            page["ContinuationToken"] = token
+
+    def _ask(
+        self,
+        operation: str,
+        key: str,
+        call: Callable[[], tuple[Mapping[str, Any], bytes]],
+        *,
+        creating: bool = False,
+    ) -> tuple[Mapping[str, Any], bytes]:
+        from replica.stores.s3_failures import FAILURES, Asked, headers_of, store_error
+
+        asked_at = self._clock()
+        try:
+            answer, body = call()
+        except FAILURES as error:
+            self._note_clock(asked_at, _date_in(headers_of(error)))
+            asked = Asked(operation, key, creating, self._options, self._clock_offset_seconds)
+            raise store_error(error, asked) from error
+        self._note_clock(asked_at, _date_of(answer))
+        return answer, body
+
+    def _note_clock(self, asked_at: datetime, store_time: datetime | None) -> None:
+        if store_time is not None:
+            answered_at = self._clock()
+            local_time = asked_at + (answered_at - asked_at) / 2
+            self._clock_offset_seconds = (store_time - local_time).total_seconds()
+
+    def _full_key(self, key: str) -> str:
+        if any(part in ("", ".", "..") for part in key.split("/")):
+            raise ValueError(f"not a key: {key!r}")
+        return self._prefix + key
+
+    def _encryption(self) -> dict[str, str]:
+        options = self._options
+        if options.encryption == "none":
+            return {}
+        if options.kms_key_id:
+            return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": options.kms_key_id}
+        return {"ServerSideEncryption": options.encryption or "AES256"}
+
+    def _connect(self, operation: str, key: str) -> tuple[S3Client, S3Client]:
+        with self._lock:
+            if self._clients is None:
+                _check(self._options, operation, key)
+                self._clients = _clients(self._options)
+            return self._clients
+
+
+def _not_s3(operation: str, key: str) -> StoreUnreachable:
+    return StoreUnreachable(
+        operation,
+        key,
+        "It is tried again by itself; if it stays, check endpoint_url and this machine's network: "
+        "perhaps something else than an object store answers.",
+        "the answer does not come from an object store",
+    )
+
+
+def _check(options: S3Options, operation: str, key: str) -> None:
+    if not options.region:
+        raise WrongRegion(
+            operation, key, "Set region, such as eu-central-1.", "no region is configured"
+        )
+    pair = (options.access_key_id, options.secret_access_key)
+    if pair != (None, None) and not all(pair):
+        raise InvalidCredentials(
+            operation,
+            key,
+            "Give both access_key_id and secret_access_key, or neither.",
+            "half of the key pair is missing",
+        )
+    if options.session_token is not None and pair == (None, None):
+        raise InvalidCredentials(
+            operation,
+            key,
+            "Give access_key_id and secret_access_key with it.",
+            "a session_token alone is no credential",
+        )
+    for name in ("access_key_id", "secret_access_key", "session_token"):
+        value = getattr(options, name)
+        # Such a character would break the request's headers, and the error would quote them.
+        if value and not (value.isascii() and value.isprintable() and " " not in value):
+            raise InvalidCredentials(
+                operation,
+                key,
+                f"Copy {name} again, without spaces, quotes or line breaks around it.",
+                f"{name} holds a character that no key has",
+            )
+    if options.endpoint_url is not None and "@" in options.endpoint_url:
+        raise StoreRejected(
+            operation,
+            key,
+            "Take user name and password out of endpoint_url; use access_key_id and "
+            "secret_access_key.",
+            "endpoint_url holds a credential",
+        )
+    if options.encryption not in _ENCRYPTIONS:
+        raise StoreRejected(
+            operation,
+            key,
+            'Set encryption to "AES256", "aws:kms" or "none".',
+            f"encryption {options.encryption!r} is not known",
+        )
+    if options.kms_key_id and options.encryption not in (None, "aws:kms"):
+        raise StoreRejected(
+            operation,
+            key,
+            'Leave out kms_key_id, or set encryption to "aws:kms".',
+            f"encryption {options.encryption!r} uses no KMS key",
+        )
+    if options.encryption == "none" and options.is_aws:
+        raise StoreRejected(
+            operation,
+            key,
+            'Leave encryption out: "none" is for other services than AWS, with an endpoint_url.',
+            "AWS always encrypts",
+        )
+
+
+def _clients(options: S3Options) -> tuple[S3Client, S3Client]:
+    import boto3
+    from botocore.config import Config
+
+    session = boto3.session.Session(
+        aws_access_key_id=options.access_key_id,
+        aws_secret_access_key=options.secret_access_key,
+        aws_session_token=options.session_token,
+        region_name=options.region,
+    )
+    settings: dict[str, Any] = {
+        "connect_timeout": options.connect_timeout_seconds,
+        "read_timeout": options.read_timeout_seconds,
+    }
+    if not options.is_aws:
+        settings |= {
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+            "s3": {"addressing_style": "path"},
+        }
+
+    def client(attempts: int) -> S3Client:
+        made = session.client(
+            "s3",
+            endpoint_url=options.endpoint_url,
+            config=Config(retries={"mode": "standard", "total_max_attempts": attempts}, **settings),
+        )
+        made.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
+        return made
+
+    return client(options.read_attempts), client(1)
+
+
+def _stay_in_the_region(context: dict[str, Any], **_: Any) -> None:
+    """Keeps boto3 from following a bucket into another region.
+
+    It would send the request a second time, and every request of every new process twice; the
+    owner is told the right region instead.
+    """
+    redirect = context.get("s3_redirect")
+    if redirect is not None:
+        redirect["redirected"] = True
+
+
+def _date_of(answer: Mapping[str, Any]) -> datetime | None:
+    return _date_in(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
+
+
+def _date_in(headers: Mapping[str, str]) -> datetime | None:
+    text = headers.get("date")
+    if text is None:
+        return None
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except ValueError:
+        return None
