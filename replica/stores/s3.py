@@ -352,9 +352,7 @@ def _stay_in_the_region(context: dict[str, Any], **_: Any) -> None:
     It would send the request a second time, and every request of every new process twice; the
     owner is told the right region instead.
     """
-    redirect = context.get("s3_redirect")
-    if redirect is not None:
-        redirect["redirected"] = True
+    context.get("s3_redirect", {})["redirected"] = True
 
 
 def _date_of(answer: Mapping[str, Any]) -> datetime | None:

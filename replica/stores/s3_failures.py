@@ -211,7 +211,7 @@ def store_error(error: Exception, asked: Asked) -> StoreError:
         operation,
         key,
         "Check bucket, region and endpoint_url; an endpoint_url begins with https:// or http://.",
-        f"the request could not be made: {type(error).__name__}",
+        f"boto3 cannot make the request or read the answer: {type(error).__name__}",
     )
 
 
@@ -265,6 +265,8 @@ def _refusal(error: boto.ClientError, asked: Asked) -> StoreError:
         return StoreThrottled(operation, key, detail=said)
     if code in _TRANSIENT_CODES or status == 307:
         return StoreUnreachable(operation, key, detail=said)
+    if code in _FULL_CODES or status == 507:
+        return StoreRejected(operation, key, "Free space in the store or raise its quota.", said)
     if code == "InvalidObjectState":
         return StoreRejected(
             operation,
@@ -282,10 +284,6 @@ def _refusal(error: boto.ClientError, asked: Asked) -> StoreError:
         )
     if status == 403:
         return _denied(asked, message, said)
-    if code in _FULL_CODES or status == 507:
-        return StoreRejected(
-            operation, key, "Free space in the store or raise its quota; it stays pending.", said
-        )
     if operation == "put" and ("ncryption" in message or "KMS" in message):
         return StoreRejected(
             operation,

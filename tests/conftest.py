@@ -1,0 +1,30 @@
+"""Fixtures and hooks that every test shares."""
+
+from __future__ import annotations
+
+from tests.nba_fixtures import reference, reference_path
+from tests.needs import (
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+)
+from tests.store_fixtures import (
+    ministack_endpoint,
+    moto_endpoint,
+    new_bucket,
+    no_ambient_aws,
+    shared_service_descriptions,
+)
+
+__all__ = [
+    "ministack_endpoint",
+    "moto_endpoint",
+    "new_bucket",
+    "no_ambient_aws",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+    "pytest_terminal_summary",
+    "reference",
+    "reference_path",
+    "shared_service_descriptions",
+]
