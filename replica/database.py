@@ -30,6 +30,7 @@ __all__ = [
 
 APPLICATION_ID = 0x52504C43
 _READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+_JOURNAL_LIMIT_BYTES = 1 << 20
 _BUSY_TIMEOUT_MS = 5000
 _TEMPORARY_MARK = ".partial-"
 
@@ -73,10 +74,10 @@ def open_writer(path: Path) -> apsw.Connection:
         connection = apsw.Connection(str(path), flags=_READ_WRITE)
         try:
             connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
-            connection.execute(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-                "PRAGMA journal_size_limit=1048576"
-            )
+            # One by one: a statement that returns a row ends an execute of several.
+            connection.pragma("journal_mode", "wal")
+            connection.pragma("synchronous", "full")
+            connection.pragma("journal_size_limit", _JOURNAL_LIMIT_BYTES)
         except BaseException:
             connection.close(True)
             raise

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -17,6 +18,7 @@ from replica import (
     ReadOnlyDisk,
     State,
 )
+from replica.database import create_database, open_writer
 from replica.localfaults import local_faults
 from tests.stores import ManualClock, MemoryStore, names, open_replica, write
 
@@ -173,3 +175,12 @@ def test_each_fault_has_its_type_and_names_the_file(
     assert type(raised.value) is kind
     assert (raised.value.operation, raised.value.key) == ("write to", str(tmp_path / "a.db"))
     assert raised.value.remedy
+
+
+def test_every_setting_of_the_writing_connection_holds(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    create_database(path, ())
+    with closing(open_writer(path)) as writer:
+        assert writer.pragma("journal_mode") == "wal"
+        assert writer.pragma("synchronous") == 2, "FULL"
+        assert writer.pragma("journal_size_limit") == 1 << 20

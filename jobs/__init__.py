@@ -1,0 +1,1 @@
+"""What the app does, without a browser: the screens and the command line call the same jobs."""

@@ -1,0 +1,401 @@
+"""The prediction log: what was predicted when, what happened, and how good it was.
+
+Predictions are only ever added. A revision is a new run, a corrected box score changes no
+prediction, and whether a run counts is decided by the store's clock, not by this machine's.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import date, datetime
+from pathlib import Path
+
+import apsw
+import pandas as pd
+
+from nba.seasons import slate_date_of
+from nba.slate import SlateProjection
+from nba.stats import Stat
+from replica import Replica, Transaction
+from tracking import accuracy as _accuracy
+from tracking import history as _history
+from tracking import results as _results
+from tracking import runs as _runs
+from tracking.accuracy import Accuracy, BaselineError, StatAccuracy, WinAccuracy, WinBaseline
+from tracking.errors import (
+    EmptySlate,
+    ExistingDatabaseDamaged,
+    ImportRefused,
+    NotAnExistingDatabase,
+    OriginMismatch,
+    ResultsRejected,
+    RowProblem,
+    RowProblemKind,
+    SlateRejected,
+    TrackingError,
+    UnknownRun,
+)
+from tracking.frames import moment_text
+from tracking.history import HISTORY_COLUMNS, RUN_COLUMNS, HistoryFilters
+from tracking.imports import ImportRecord, imports
+from tracking.learned import learned_on
+from tracking.results import ResultsReport
+from tracking.results_file import MAX_ROWS, parse_results, required_columns
+from tracking.runs import Origin, Run
+from tracking.schema import MIGRATIONS
+
+__all__ = [
+    "HISTORY_COLUMNS",
+    "MAX_ROWS",
+    "MIGRATIONS",
+    "RUN_COLUMNS",
+    "Accuracy",
+    "BaselineError",
+    "EmptySlate",
+    "ExistingDatabaseDamaged",
+    "HistoryFilters",
+    "ImportRecord",
+    "ImportRefused",
+    "NotAnExistingDatabase",
+    "Origin",
+    "OriginMismatch",
+    "PredictionLog",
+    "ResultsRejected",
+    "ResultsReport",
+    "RowProblem",
+    "RowProblemKind",
+    "Run",
+    "SlateRejected",
+    "StatAccuracy",
+    "TrackingError",
+    "UnknownRun",
+    "WinAccuracy",
+    "WinBaseline",
+]
+
+
+class _AlreadyLogged(Exception):
+    """Somebody logged the same run between the look and the write; rolls the write back."""
+
+
+class PredictionLog:
+    """The log in `replica`, with names and bundled box scores from the reference.
+
+    Safe to share between threads. `reference_path` is the file that `nba.reference` builds; None
+    leaves out bundled names and results. `on_logged` is called with the run's id after each commit
+    of a new run; what it raises reaches the caller of `log_slate`, with the run logged.
+
+    Every method may raise a `replica.ReplicaError`, such as NotRestored; writing ones DiskFull too.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        reference_path: Path | None,
+        *,
+        clock: Callable[[], datetime],
+        on_logged: Callable[[str], None] | None = None,
+        new_uuid: Callable[[], uuid.UUID] = uuid.uuid4,
+    ) -> None:
+        self._replica = replica
+        self._reference_path = reference_path
+        self._clock = clock
+        self._on_logged = on_logged
+        self._new_uuid = new_uuid
+
+    def log_slate(
+        self, projection: SlateProjection, origin: Origin, *, revision: bool = False
+    ) -> Run:
+        """Log a slate as one run, in one transaction, and return it.
+
+        An automatic run's id follows from slate date, model version, data as of, origin and games:
+        logging the same again returns the run that is there and writes nothing. A `revision` is
+        always a new run.
+
+        Raises OriginMismatch (live for a slate that is over, replay for one that is not, any
+        backtest), EmptySlate, SlateRejected.
+        """
+        now = self._clock()
+        _runs.check_origin(projection.slate_date, origin, now)
+        _runs.check_projection(projection)
+        if revision:
+            run_id = str(self._new_uuid())
+        else:
+            run_id = _runs.automatic_run_id(projection, origin)
+            logged = self._find(run_id)
+            if logged is not None:
+                return logged
+        unnamed = self._players_without_name(projection)
+        try:
+            with self._replica.transaction() as transaction:
+                for _ in transaction.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)):
+                    raise _AlreadyLogged
+                _write_run(transaction, run_id, projection, origin, now, revision=revision)
+                transaction.executemany(
+                    "INSERT INTO players (player_id, player_name) VALUES (?, ?)"
+                    " ON CONFLICT (player_id) DO UPDATE SET player_name = excluded.player_name",
+                    sorted(unnamed.items()),
+                )
+        except _AlreadyLogged:
+            return self.run(run_id)
+        if self._on_logged is not None:
+            self._on_logged(run_id)
+        return self.run(run_id)
+
+    def current_run(self, slate_date: date, origin: Origin = Origin.LIVE) -> Run | None:
+        """The newest run of a slate, None if there is none.
+
+        An import of earlier predictions is no live run of this app and does not count here.
+        """
+        conditions = [
+            "c.run_id IS NOT NULL",
+            "r.slate_date = ?",
+            "r.origin = ?",
+            "(r.time_verified = 1 OR r.origin <> 'live')",
+        ]
+        with self._read() as connection:
+            bindings = (slate_date.isoformat(), origin.value)
+            found = _runs.select_runs(connection, where=conditions, bindings=bindings, limit=1)
+        return found[0] if found else None
+
+    def run(self, run_id: str) -> Run:
+        """The run with this id; UnknownRun if there is none."""
+        found = self._find(run_id)
+        if found is None:
+            raise UnknownRun(
+                "reading a run", run_id, "no run has this id", "Choose a run from the history."
+            )
+        return found
+
+    def runs(
+        self,
+        *,
+        since: date | None = None,
+        until: date | None = None,
+        origin: Origin | None = None,
+        limit: int | None = None,
+    ) -> list[Run]:
+        """Runs of the slates from `since` to `until` (inclusive), newest slate and run first."""
+        conditions: list[str] = []
+        bindings: list[str] = []
+        for condition, value in (
+            ("r.slate_date >= ?", None if since is None else since.isoformat()),
+            ("r.slate_date <= ?", None if until is None else until.isoformat()),
+            ("r.origin = ?", None if origin is None else origin.value),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                bindings.append(value)
+        with self._read() as connection:
+            return _runs.select_runs(connection, where=conditions, bindings=bindings, limit=limit)
+
+    def history(
+        self, filters: HistoryFilters, *, limit: int | None, offset: int = 0
+    ) -> pd.DataFrame:
+        """One row per prediction, with the columns HISTORY_COLUMNS, newest slate first.
+
+        `actual` is NaN while unknown, and for a player who did not play; `saved` says whether the
+        store has the run. `limit` None gives every row.
+        """
+        with self._read() as connection:
+            return _history.history(
+                connection,
+                filters,
+                has_reference=self._has_reference,
+                limit=limit,
+                offset=offset,
+            )
+
+    def history_count(self, filters: HistoryFilters) -> int:
+        """How many rows `history` has without a limit."""
+        with self._read() as connection:
+            return _history.count(connection, filters, has_reference=self._has_reference)
+
+    def run_frame(self, run_id: str) -> pd.DataFrame:
+        """Everything a run said, with the columns RUN_COLUMNS; UnknownRun if there is none.
+
+        One row per prediction, and one per game without any player. The rows never change, so the
+        same run always makes the same file.
+        """
+        with self._read() as connection:
+            frame = _history.run_frame(connection, run_id, has_reference=self._has_reference)
+        if frame.empty:
+            self.run(run_id)
+        return frame
+
+    def record_results(self, frame: pd.DataFrame, source: str) -> ResultsReport:
+        """Record what players did, all rows or none.
+
+        `frame` has the columns game_date, player_id or player_name, points, rebounds, assists,
+        threes and, if known, minutes, game_id and team, under these or the usual other names.
+        Games are found by the logged predictions and the schedule. Values that are known already
+        are not written again; a changed one replaces the old, which is kept in
+        `result_corrections`. `source` is stored with each row.
+
+        Raises ResultsRejected, which names every row that cannot be recorded.
+        """
+        now = self._clock()
+        parsed = parse_results(frame, slate_date_of(now))
+        remedy = "Nothing was recorded. Mend these rows and import the file again."
+        if parsed.problems and not parsed.rows:
+            remedy = f"Nothing was recorded. A file needs the columns {required_columns()}."
+        with self._read() as connection:
+            found, problems, duplicates = _results.resolve(
+                connection, parsed.rows, has_reference=self._has_reference
+            )
+            if parsed.problems or problems:
+                everything = sorted((*parsed.problems, *problems), key=lambda p: p.row or 0)
+                raise ResultsRejected(source, everything, remedy)
+            bundled: _results.Known = _results.nothing_known
+            if self._has_reference:
+                bundled = _results.known_results(connection.execute, "reference", found)
+            learned = _results.known_results(connection.execute, "main", found)
+            changes = _results.changes_of(found, learned, bundled)
+        if changes.written:
+            with self._replica.transaction() as transaction:
+                # Another thread may have written since the look above.
+                learned = _results.known_results(transaction.execute, "main", found)
+                changes = _results.changes_of(found, learned, bundled)
+                _results.write_changes(transaction.executemany, changes, source, now)
+        return ResultsReport(
+            rows=len(parsed.rows),
+            recorded=changes.recorded,
+            corrected=changes.corrected,
+            unchanged=changes.unchanged,
+            duplicates=duplicates,
+            dates=tuple(sorted({row.game_date for row in parsed.rows})),
+            ignored_columns=parsed.ignored_columns,
+        )
+
+    def learned_results(self, slate_date: date) -> dict[tuple[str, int], dict[Stat, int]]:
+        """What players did on a date, by (game id, player id), as far as the state has learned it.
+
+        Bundled seasons are not in it, and a stat that is unknown is left out.
+        """
+        with self._read() as connection:
+            return learned_on(connection, slate_date)
+
+    def imports(self) -> list[ImportRecord]:
+        """The databases of earlier apps that were taken over, newest first."""
+        with self._read() as connection:
+            return imports(connection)
+
+    def accuracy(
+        self,
+        *,
+        origin: Origin = Origin.LIVE,
+        since: date | None = None,
+        until: date | None = None,
+        model_version: str | None = None,
+    ) -> Accuracy:
+        """How good the predictions of one origin were, beside baselines on the same rows.
+
+        Live counts only what reached the store before its game's tip-off, the last such run per
+        game. A replay counts by the last run per game. Origins are never mixed; a backtest is not
+        in the log (OriginMismatch). `since` and `until` are inclusive slate dates.
+        """
+        if origin is Origin.BACKTEST:
+            raise OriginMismatch(
+                "reading accuracy",
+                origin.value,
+                "a backtest never enters the log",
+                "Ask for live or replay.",
+            )
+        choice = _accuracy.Choice(origin, since, until, model_version)
+        with self._read() as connection:
+            return _accuracy.accuracy(connection, choice, has_reference=self._has_reference)
+
+    @property
+    def _has_reference(self) -> bool:
+        return self._reference_path is not None
+
+    def _read(self) -> AbstractContextManager[apsw.Connection]:
+        attach: Mapping[str, Path] | None = None
+        if self._reference_path is not None:
+            attach = {"reference": self._reference_path}
+        return self._replica.read(attach)
+
+    def _find(self, run_id: str) -> Run | None:
+        with self._read() as connection:
+            found = _runs.select_runs(connection, where=["r.run_id = ?"], bindings=[run_id])
+        return found[0] if found else None
+
+    def _players_without_name(self, projection: SlateProjection) -> dict[int, str]:
+        """Names that neither the reference nor the state has, or that the state has otherwise."""
+        names = {int(p.player_id): p.player_name for p in projection.players if p.player_name}
+        with self._read() as connection:
+            if self._has_reference:
+                for (player_id,) in connection.execute("SELECT player_id FROM reference.players"):
+                    names.pop(player_id, None)
+            for player_id, name in connection.execute("SELECT * FROM main.players"):
+                if names.get(player_id) == name:
+                    del names[player_id]
+        return names
+
+
+def _write_run(
+    transaction: Transaction,
+    run_id: str,
+    projection: SlateProjection,
+    origin: Origin,
+    now: datetime,
+    *,
+    revision: bool,
+) -> None:
+    as_of = projection.data_as_of
+    transaction.execute(
+        "INSERT INTO runs (run_id, slate_date, model_version, origin, data_as_of, logged_at,"
+        " transaction_id, time_verified, revision, source) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        (
+            run_id,
+            projection.slate_date.isoformat(),
+            projection.model_version,
+            origin.value,
+            None if as_of is None else as_of.isoformat(),
+            moment_text(now),
+            transaction.id,
+            # When a replay was stored says nothing about when it could have been known.
+            int(origin is Origin.LIVE),
+            int(revision),
+            "app",
+        ),
+    )
+    transaction.executemany(
+        "INSERT INTO game_predictions (run_id, game_id, game_date, tipoff_utc, home_team_id,"
+        " away_team_id, home_team, away_team, home_win_probability) VALUES (?,?,?,?,?,?,?,?,?)",
+        [
+            (
+                run_id,
+                forecast.game.game_id,
+                forecast.game.slate_date.isoformat(),
+                None if forecast.game.tipoff_utc is None else moment_text(forecast.game.tipoff_utc),
+                int(forecast.game.home_team_id),
+                int(forecast.game.away_team_id),
+                forecast.game.home_team,
+                forecast.game.away_team,
+                float(forecast.home_win_probability),
+            )
+            for forecast in projection.games
+        ],
+    )
+    transaction.executemany(
+        "INSERT INTO predictions (run_id, game_id, player_id, stat, team_id, mean, floor,"
+        " ceiling, from_prior) VALUES (?,?,?,?,?,?,?,?,?)",
+        [
+            (
+                run_id,
+                player.game_id,
+                int(player.player_id),
+                stat,
+                int(player.team_id),
+                float(band.mean),
+                float(band.floor),
+                float(band.ceiling),
+                int(player.from_prior),
+            )
+            for player in projection.players
+            for stat, band in player.bands.items()
+        ],
+    )

@@ -1,0 +1,255 @@
+"""Runs: one logging of one slate, when it reached the store, and which runs count."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import math
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+import apsw
+
+from nba.seasons import slate_over_at
+from nba.slate import SlateProjection
+from nba.stats import STATS
+from tracking.errors import EmptySlate, OriginMismatch, SlateRejected
+from tracking.frames import moment_of
+
+__all__ = [
+    "CURRENT_RUNS",
+    "LAST_REPLAYS",
+    "TRACKING_NAMESPACE",
+    "TRACK_RECORD",
+    "Origin",
+    "Run",
+    "automatic_run_id",
+    "check_origin",
+    "check_projection",
+    "select_runs",
+]
+
+TRACKING_NAMESPACE: Final = uuid.UUID("6b0e4a53-52a5-5f2c-9c0d-6c5b8d1f7a20")
+"""The namespace of every id that is derived from what it names."""
+
+
+class Origin(enum.Enum):
+    """Where a run comes from.
+
+    LIVE was logged for a slate that was still open, REPLAY for a past date as if it were that
+    evening. BACKTEST is the evaluation of a model and never enters the log.
+    """
+
+    LIVE = "live"
+    REPLAY = "replay"
+    BACKTEST = "backtest"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One logging of one slate.
+
+    `logged_at` is this machine's clock and only shown. `stored_at` is the store's own time of the
+    object that first held the run, with that object's number in `sequence`; both are None while
+    the run is pending. `time_verified` is False where the store's time says nothing about when the
+    predictions were made: imports and replays. `games` and `predictions` count rows.
+    """
+
+    run_id: str
+    slate_date: date
+    model_version: str
+    origin: Origin
+    data_as_of: date | None
+    logged_at: datetime
+    stored_at: datetime | None
+    sequence: int | None
+    time_verified: bool
+    revision: bool
+    source: str
+    games: int
+    predictions: int
+
+    @property
+    def pending(self) -> bool:
+        """True until the store has the run."""
+        return self.stored_at is None
+
+
+# A run that has not reached the store yet is newer than all that have. Runs that travelled in the
+# same object share the store's time: among them the order of this machine's clock decides.
+_NEWEST_FIRST: Final = (
+    "t.stored_at IS NULL DESC, unixepoch(t.stored_at, 'subsec') DESC, "
+    "r.logged_at DESC, r.revision DESC, r.run_id DESC"
+)
+
+CURRENT_RUNS: Final = f"""
+current_runs AS MATERIALIZED (
+  SELECT run_id, slate_date, origin FROM (
+    SELECT r.run_id, r.slate_date, r.origin, row_number() OVER (
+      PARTITION BY r.slate_date, r.origin
+      ORDER BY r.time_verified DESC, {_NEWEST_FIRST}) AS place
+    FROM main.runs AS r
+    LEFT JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
+  ) WHERE place = 1
+)"""
+"""A common table: the newest run per slate and origin; an import yields to the app's own runs."""
+
+TRACK_RECORD: Final = f"""
+track_record AS MATERIALIZED (
+  SELECT run_id, game_id FROM (
+    SELECT r.run_id, g.game_id, row_number() OVER (
+      PARTITION BY g.game_id ORDER BY {_NEWEST_FIRST}) AS place
+    FROM main.runs AS r
+    JOIN main.game_predictions AS g ON g.run_id = r.run_id
+    JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
+    WHERE r.origin = 'live' AND r.time_verified = 1
+      AND unixepoch(t.stored_at, 'subsec') < unixepoch(g.tipoff_utc, 'subsec')
+  ) WHERE place = 1
+)"""
+"""A common table: per game the last live run whose store time precedes the tip-off.
+
+A game without a known tip-off time, a pending run and an import have no row here.
+"""
+
+
+LAST_REPLAYS: Final = f"""
+last_replays AS MATERIALIZED (
+  SELECT run_id, game_id FROM (
+    SELECT r.run_id, g.game_id, row_number() OVER (
+      PARTITION BY g.game_id ORDER BY {_NEWEST_FIRST}) AS place
+    FROM main.runs AS r
+    JOIN main.game_predictions AS g ON g.run_id = r.run_id
+    LEFT JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
+    WHERE r.origin = 'replay'
+  ) WHERE place = 1
+)"""
+"""A common table: per game the last replay."""
+
+
+def automatic_run_id(projection: SlateProjection, origin: Origin) -> str:
+    """The id that every process gives the automatic run of this projection."""
+    games = "\n".join(sorted(game.game.game_id for game in projection.games))
+    parts = (
+        "automatic run",
+        projection.slate_date.isoformat(),
+        projection.model_version,
+        "" if projection.data_as_of is None else projection.data_as_of.isoformat(),
+        origin.value,
+        hashlib.sha256(games.encode()).hexdigest(),
+    )
+    return str(uuid.uuid5(TRACKING_NAMESPACE, "|".join(parts)))
+
+
+def check_origin(slate_date: date, origin: Origin, now: datetime) -> None:
+    """Refuse a live run of a slate that is over, and a replay of one that is not (OriginMismatch).
+
+    A slate is over at 06:00 Eastern time of the day after.
+    """
+    over = slate_over_at(slate_date) <= now
+    if origin is Origin.BACKTEST:
+        problem = "a backtest never enters the log"
+        remedy = "Keep its figures with the evaluation, or log the date as a replay."
+    elif origin is Origin.LIVE and over:
+        problem = "the slate is over, so nothing about it can be predicted any more"
+        remedy = "Log it as a replay."
+    elif origin is Origin.REPLAY and not over:
+        problem = "the slate is not over, so there is nothing to replay"
+        remedy = "Log it as live."
+    else:
+        return
+    raise OriginMismatch("logging a slate", slate_date.isoformat(), problem, remedy)
+
+
+def check_projection(projection: SlateProjection) -> None:
+    """Refuse a slate without games (EmptySlate) or one that contradicts itself (SlateRejected)."""
+    key = projection.slate_date.isoformat()
+    if not projection.games:
+        raise EmptySlate(
+            "logging a slate",
+            key,
+            "no game with known teams is on that date",
+            "Choose a date with games.",
+        )
+    for problem in _contradictions(projection):
+        raise SlateRejected(
+            "logging a slate", key, problem, "Report this with the model's version: it is a defect."
+        )
+
+
+def _contradictions(projection: SlateProjection) -> Iterator[str]:
+    game_ids: set[str] = set()
+    for forecast in projection.games:
+        game = forecast.game
+        if game.game_id in game_ids:
+            yield f"game {game.game_id} is in the slate twice"
+        game_ids.add(game.game_id)
+        if game.slate_date != projection.slate_date:
+            yield f"game {game.game_id} is on {game.slate_date.isoformat()}"
+        if game.tipoff_utc is not None and game.tipoff_utc.tzinfo is None:
+            yield f"the tip-off of game {game.game_id} has no time zone"
+        if not 0 <= forecast.home_win_probability <= 1:
+            yield f"the win probability of game {game.game_id} is {forecast.home_win_probability}"
+    players: set[tuple[str, int]] = set()
+    for player in projection.players:
+        who = f"{player.player_name} ({player.player_id}) in game {player.game_id}"
+        if player.game_id not in game_ids:
+            yield f"{who} is in no game of the slate"
+        if (player.game_id, player.player_id) in players:
+            yield f"{who} is in the slate twice"
+        players.add((player.game_id, player.player_id))
+        for stat, band in player.bands.items():
+            if stat not in STATS:
+                yield f"{who} has the unknown stat {stat}"
+            if not all(math.isfinite(x) for x in (band.mean, band.floor, band.ceiling)):
+                yield f"{who} has {stat} that are no numbers"
+            if band.floor > band.ceiling:
+                yield f"{who} has a floor of {stat} above the ceiling"
+
+
+def select_runs(
+    connection: apsw.Connection,
+    *,
+    where: Sequence[str] = (),
+    bindings: Sequence[str | int] = (),
+    limit: int | None = None,
+) -> list[Run]:
+    """Runs that meet every condition (on `r`, and on `c`, the current runs), newest slate first."""
+    conditions = " AND ".join(where) if where else "TRUE"
+    sql = f"""
+    WITH {CURRENT_RUNS}
+    SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, r.logged_at,
+      t.stored_at, t.sequence, r.time_verified, r.revision, r.source,
+      (SELECT count(*) FROM main.game_predictions AS g WHERE g.run_id = r.run_id),
+      (SELECT count(*) FROM main.predictions AS p WHERE p.run_id = r.run_id)
+    FROM main.runs AS r
+    LEFT JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
+    LEFT JOIN current_runs AS c ON c.run_id = r.run_id
+    WHERE {conditions}
+    ORDER BY r.slate_date DESC, {_NEWEST_FIRST}
+    LIMIT ?
+    """
+    rows = connection.execute(sql, (*bindings, -1 if limit is None else limit))
+    return [_run_of(row) for row in rows]
+
+
+def _run_of(row: Sequence[object]) -> Run:
+    run_id, slate_date, model_version, origin, data_as_of, logged_at, *others = row
+    stored_at, sequence, time_verified, revision, source, games, predictions = others
+    return Run(
+        run_id=str(run_id),
+        slate_date=date.fromisoformat(str(slate_date)),
+        model_version=str(model_version),
+        origin=Origin(origin),
+        data_as_of=None if data_as_of is None else date.fromisoformat(str(data_as_of)),
+        logged_at=moment_of(str(logged_at)),
+        stored_at=None if stored_at is None else moment_of(str(stored_at)),
+        sequence=sequence if isinstance(sequence, int) else None,
+        time_verified=bool(time_verified),
+        revision=bool(revision),
+        source=str(source),
+        games=int(str(games)),
+        predictions=int(str(predictions)),
+    )

@@ -1,0 +1,114 @@
+"""The tables of the state.
+
+Every table has a NOT NULL natural or UUID primary key and nothing else that could make two writers
+collide: no other unique index, foreign key, trigger or counter. Dates are US Eastern `YYYY-MM-DD`,
+moments are UTC as `tracking.frames.moment_text` writes them, flags are 0 or 1.
+
+What a player did lives in `player_games` alone, never beside a prediction, so that a corrected box
+score corrects every figure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from replica import Migration
+
+__all__ = ["MIGRATIONS"]
+
+_PREDICTIONS: Final = """
+CREATE TABLE runs (
+  run_id TEXT PRIMARY KEY NOT NULL,
+  slate_date TEXT NOT NULL,
+  model_version TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  data_as_of TEXT,
+  logged_at TEXT NOT NULL,
+  transaction_id TEXT NOT NULL,
+  time_verified INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  source TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX runs_by_slate ON runs (slate_date, logged_at);
+
+CREATE TABLE game_predictions (
+  run_id TEXT NOT NULL,
+  game_id TEXT NOT NULL,
+  game_date TEXT NOT NULL,
+  tipoff_utc TEXT,
+  home_team_id INTEGER,
+  away_team_id INTEGER,
+  home_team TEXT,
+  away_team TEXT,
+  home_win_probability REAL,
+  PRIMARY KEY (run_id, game_id)
+) WITHOUT ROWID;
+CREATE INDEX game_predictions_by_date ON game_predictions (game_date, game_id);
+
+CREATE TABLE predictions (
+  run_id TEXT NOT NULL,
+  game_id TEXT NOT NULL,
+  player_id INTEGER NOT NULL,
+  stat TEXT NOT NULL,
+  team_id INTEGER,
+  mean REAL NOT NULL,
+  floor REAL,
+  ceiling REAL,
+  from_prior INTEGER NOT NULL,
+  PRIMARY KEY (run_id, game_id, player_id, stat)
+) WITHOUT ROWID;
+
+CREATE TABLE players (
+  player_id INTEGER PRIMARY KEY NOT NULL,
+  player_name TEXT NOT NULL
+);
+
+CREATE TABLE player_games (
+  game_id TEXT NOT NULL,
+  player_id INTEGER NOT NULL,
+  game_date TEXT NOT NULL,
+  team_id INTEGER,
+  points INTEGER,
+  rebounds INTEGER,
+  assists INTEGER,
+  threes INTEGER,
+  minutes INTEGER,
+  source TEXT NOT NULL,
+  recorded_at TEXT NOT NULL,
+  PRIMARY KEY (game_id, player_id)
+) WITHOUT ROWID;
+
+CREATE TABLE games (
+  game_id TEXT PRIMARY KEY NOT NULL,
+  game_date TEXT NOT NULL,
+  home_team_id INTEGER NOT NULL,
+  away_team_id INTEGER NOT NULL,
+  home_points INTEGER NOT NULL,
+  away_points INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  recorded_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE result_corrections (
+  correction_id TEXT PRIMARY KEY NOT NULL,
+  game_id TEXT NOT NULL,
+  player_id INTEGER NOT NULL,
+  stat TEXT NOT NULL,
+  old_value INTEGER,
+  new_value INTEGER,
+  corrected_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE imports (
+  source_sha256 TEXT PRIMARY KEY NOT NULL,
+  source_key TEXT NOT NULL,
+  imported_at TEXT NOT NULL,
+  rows INTEGER NOT NULL,
+  report TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    Migration(version=1, name="predictions and results", sql=_PREDICTIONS),
+)
+"""Every version of the state's schema, oldest first; a published one never changes."""
