@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from replica.errors import LocalCorrupt, NewerSchema, NotADatabase, SnapshotCorrupt
+from replica.errors import FileOwned, LocalCorrupt, NewerSchema, NotADatabase, SnapshotCorrupt
 from replica.localfaults import local_faults
 
 __all__ = [
@@ -198,10 +198,12 @@ def remove_leftovers(path: Path) -> None:
 def install(temporary: Path, path: Path) -> None:
     """Put a closed, verified file in its place, so that a crash leaves the old or the new one."""
     with local_faults("install", path):
-        log, _ = _companions(path)
-        if log.exists():
+        logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+        if any(log.exists() for log in logs):
             # SQLite would apply the old file's log to the new file.
             _fold_in(path)
+            if any(log.exists() for log in logs):
+                raise FileOwned("replace", str(path), detail="another program has it open")
         descriptor = os.open(temporary, os.O_RDONLY)
         try:
             os.fsync(descriptor)

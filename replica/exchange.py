@@ -167,6 +167,7 @@ class Exchange:
                 self._note_damage(restored.damaged, restored.base.sequence)
                 # A change made since the copy is in no backup: copy again.
                 if live.replace_content(restored.path, known=copied):
+                    self._forget_latest()
                     self.snapshot_size_bytes = restored.size_bytes
                     return
         raise Diverged("take over from", self._store.location, "Try again when nobody is writing.")
@@ -190,18 +191,19 @@ class Exchange:
         claim, base = self._claim, live.base
         if claim is None or claim.sequence != base.tip + 1:
             claim = self._claim = self._make_claim(live)
+        unconfirmed: StoreError | None = None
         try:
-            info = self._store.put(claim.key, claim.body, PutMode.CREATE)
+            self._store.put(claim.key, claim.body, PutMode.CREATE)
         except REFUSALS:
             raise
         except StoreError as error:
-            found = self._settle(claim, error)
-            if found is None:
-                # Other bytes have the number: an earlier attempt of ours, or somebody else's.
-                if not self.reconcile(live):
-                    raise
-                return
-            info = found
+            unconfirmed = error
+        info = self._settle(claim, unconfirmed)
+        if info is None:
+            # Other bytes have the number: an earlier attempt of ours, or somebody else's.
+            if not self.reconcile(live):
+                raise unconfirmed or Diverged("publish", claim.key)
+            return
         stored_at = max(base.stored_at, as_text(info.modified_at))
         sha256 = hashlib.sha256(claim.body).hexdigest()
         live.mark_stored(
@@ -212,13 +214,17 @@ class Exchange:
         self.snapshot_size_bytes = len(claim.body)
         self.notes.pop("damage", None)
 
-    def _settle(self, claim: Claim, error: StoreError) -> ObjectInfo | None:
-        """Whose the number is after a claim that was not confirmed: None = other bytes."""
+    def _settle(self, claim: Claim, unconfirmed: StoreError | None) -> ObjectInfo | None:
+        """Whose the number is: what is stored under it if that is ours, None if other bytes.
+
+        Asked after a confirmed claim too: the time of a change has to be the one that everybody
+        sees who reads the object, and the answer to a put can name another second.
+        """
         try:
             stored = self._store.get(claim.key)
-        except ObjectNotFound:
+        except ObjectNotFound as error:
             # It may still land: the same bytes are tried again.
-            raise error from None
+            raise unconfirmed or error from None
         return stored.info if stored.body == claim.body else None
 
     def _make_claim(self, live: LiveDatabase) -> Claim:
@@ -282,8 +288,10 @@ class Exchange:
     def _take(self, live: LiveDatabase, newer: Mapping[int, ObjectInfo]) -> None:
         lineage = live.base.lineage
         with newest_good(self._store, newer, live.path, self._migrations, lineage) as restored:
-            if not live.replace_content(restored.path):
+            # What this file holds may be in no other place: a snapshot that was damaged or removed.
+            if live.held_ids() - restored.held or not live.replace_content(restored.path):
                 raise Diverged("restore", snapshot_key(restored.base.sequence))
+            self._forget_latest()
             self._note_damage(restored.damaged, restored.base.sequence)
             self.snapshot_size_bytes = restored.size_bytes
 
@@ -304,7 +312,13 @@ class Exchange:
         body = self._store.get(key).body
         if hashlib.sha256(body).hexdigest() == base.object_sha256:
             return
-        if unpack_metadata(body, key).lineage != base.lineage:
+        try:
+            lineage = unpack_metadata(body, key).lineage
+        except DAMAGE:
+            if number == base.sequence:
+                return
+            raise
+        if lineage != base.lineage:
             raise ForeignSnapshot("find", key, detail=self._store.location)
         if number != base.sequence:
             raise gone
@@ -327,6 +341,11 @@ class Exchange:
         else:
             self._latest = None
             self.notes.pop("latest", None)
+
+    def _forget_latest(self) -> None:
+        """Whoever published what this file has just taken has put the newer copy."""
+        self._latest = None
+        self.notes.pop("latest", None)
 
     def _back_up(self, live: LiveDatabase, label: str) -> tuple[ObjectInfo, frozenset[str]]:
         base = live.base

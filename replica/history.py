@@ -6,16 +6,22 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import apsw
+
 from replica.database import (
     Migration,
     install,
     migrate,
+    open_reader,
     open_work_file,
+    remove_leftovers,
     temporary_database,
     verify_database,
 )
 from replica.errors import (
+    Diverged,
     ForeignSnapshot,
+    LocalCorrupt,
     NewerSchema,
     NotADatabase,
     NotASnapshot,
@@ -23,7 +29,7 @@ from replica.errors import (
     SnapshotError,
     StoreUnreachable,
 )
-from replica.live import Base, as_text, mark_stored, pending_ids, read_base
+from replica.live import Base, as_text, held_ids, mark_stored, pending_ids, read_base
 from replica.localfaults import local_faults
 from replica.ownership import FileOwnership
 from replica.snapshot import SNAPSHOTS, SnapshotMetadata, snapshot_sequence, unpack
@@ -62,6 +68,7 @@ class Restored:
     base: Base
     size_bytes: int
     damaged: tuple[SnapshotError, ...]
+    held: frozenset[str]
 
 
 def list_snapshots(store: ObjectStore) -> dict[int, ObjectInfo]:
@@ -115,7 +122,8 @@ def newest_good(
             with closing(open_work_file(path)) as connection, local_faults("restore", path):
                 mark_stored(connection, fetched.base, fetched.pending)
                 migrate(connection, path, migrations)
-            yield Restored(path, fetched.base, fetched.info.size_bytes, tuple(damaged))
+                held = held_ids(connection)
+            yield Restored(path, fetched.base, fetched.info.size_bytes, tuple(damaged), held)
             return
     raise damaged[0]
 
@@ -136,11 +144,28 @@ def write_newest(store: ObjectStore, path: Path, migrations: Sequence[Migration]
         listed = list_snapshots(store)
         if not listed:
             return False
+        remove_leftovers(path)
+        _require_nothing_pending(path)
         with newest_good(store, listed, path, migrations) as restored:
             install(restored.path, path)
         return True
     finally:
         ownership.release()
+
+
+def _require_nothing_pending(path: Path) -> None:
+    """Raise Diverged for a file of this engine that holds what is in no store yet."""
+    if not path.exists():
+        return
+    try:
+        with closing(open_reader(path)) as connection:
+            pending = len(pending_ids(connection))
+    except (apsw.Error, LocalCorrupt):
+        # No file of this engine, so there is no change of its that could be lost.
+        return
+    if pending:
+        remedy = "Open it with the app, which saves them, or give another name."
+        raise Diverged("replace", str(path), remedy, f"it holds {pending} unsaved changes")
 
 
 def _verified(stored: StoredObject, path: Path, known_schema: int) -> Fetched:

@@ -113,8 +113,6 @@ class LiveDatabase:
         A block that changes nothing leaves no trace. Raises SchemaChanged for DDL.
         """
         with self._writing() as writer:
-            if writer.in_transaction:
-                raise RuntimeError("a transaction cannot be opened within another")
             transaction = Transaction(writer, self._new_id())
             try:
                 with sqlite_faults("write to", self.path):
@@ -162,6 +160,11 @@ class LiveDatabase:
             return True if transaction_id in self._unchanged else None
         return bool(row[0])
 
+    def held_ids(self) -> frozenset[str]:
+        """All transactions that this file holds."""
+        with self.read() as connection:
+            return held_ids(connection)
+
     def copy_to(self, target: Path) -> frozenset[str]:
         """A consistent copy of this moment; returns the transactions pending in it."""
         with (
@@ -206,6 +209,8 @@ class LiveDatabase:
         with self._write_lock:
             if self._closed:
                 raise ReplicaClosed("write to", str(self.path))
+            if self._writer.in_transaction:
+                raise RuntimeError("not possible within another transaction of this thread")
             yield self._writer
 
     def _refresh(self) -> None:
@@ -220,6 +225,12 @@ class LiveDatabase:
 def _roll_back(writer: apsw.Connection) -> None:
     if writer.in_transaction:
         writer.execute("ROLLBACK")
+
+
+def held_ids(connection: apsw.Connection) -> frozenset[str]:
+    """All transactions of a file, whether in the store or not."""
+    rows = connection.execute("SELECT transaction_id FROM replica_transactions")
+    return frozenset(row[0] for row in rows)
 
 
 def pending_ids(connection: apsw.Connection) -> frozenset[str]:

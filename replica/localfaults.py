@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from replica.errors import DiskFailed, DiskFull, LocalCorrupt, LocalError, ReadOnlyDisk
+from replica.errors import DiskFailed, DiskFull, FileOwned, LocalCorrupt, LocalError, ReadOnlyDisk
 
 __all__ = ["local_faults", "sqlite_faults"]
 
@@ -68,4 +68,6 @@ def _kind_of_sqlite_error(error: apsw.Error, path: Path) -> type[LocalError] | N
         return DiskFailed if writable else ReadOnlyDisk
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return LocalCorrupt
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return FileOwned
     return None

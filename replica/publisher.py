@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from random import Random
 
-from replica.errors import ReplicaError, StateError
+from replica.errors import ReplicaError, SnapshotError, StateError
 
 __all__ = ["Publisher", "backoff_seconds"]
 
@@ -94,7 +94,7 @@ class Publisher:
                 return
             failures = 0 if error is None else failures + 1
             # What only a person can resolve is looked at again when somebody asks.
-            settled = error is None or isinstance(error, StateError)
+            settled = error is None or isinstance(error, StateError | SnapshotError)
             pause = None if settled else self._pause(failures)
 
     def _attempt(self) -> ReplicaError | None:

@@ -169,13 +169,15 @@ class Replica:
         Raises NotRestored, WritesStopped, SchemaChanged for DDL, DiskFull, ReadOnlyDisk.
         """
         live = self._require_live("write to")
+        if self._closing:
+            # The last publication may be over: this change would go with the disk.
+            raise ReplicaClosed("write to", str(self._path))
         if not self._restore_tried:
             # A change on top of an old copy could only diverge.
             raise NotRestored("write to", str(self._path))
-        stopped_by = self._refused or self._last_error
-        if self._refused is not None or isinstance(stopped_by, NewerSchema):
-            detail = str(stopped_by)
-            raise WritesStopped("write to", str(self._path), detail=detail) from stopped_by
+        refused = self._refused
+        if refused is not None:
+            raise WritesStopped("write to", str(self._path), detail=str(refused)) from refused
         with live.transaction() as transaction:
             yield transaction
 
@@ -310,7 +312,9 @@ class Replica:
             self._last_error = error
             # Once it has worked, a refusal may pass, and changes made meanwhile are worth keeping;
             # from the start it is a configuration that never reaches the right store.
-            if isinstance(error, REFUSALS) and self._last_success_at is None:
+            if isinstance(error, NewerSchema) or (
+                isinstance(error, REFUSALS) and self._last_success_at is None
+            ):
                 self._refused = error
             self._progress.notify_all()
 

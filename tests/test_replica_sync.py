@@ -101,7 +101,7 @@ def test_idle_exchange_costs_one_get(opened: Any, store: MemoryStore) -> None:
     assert store.requests == [("get", snapshot_key(2))]
 
 
-def test_change_costs_one_claim_and_the_copy_under_a_fixed_name(
+def test_change_costs_one_claim_one_look_and_the_copy_under_a_fixed_name(
     opened: Any, store: MemoryStore
 ) -> None:
     replica = opened("a")
@@ -110,7 +110,8 @@ def test_change_costs_one_claim_and_the_copy_under_a_fixed_name(
     store.requests.clear()
     write(replica, "two")
     replica.sync_now()
-    assert store.requests == [("put", snapshot_key(2)), ("put", "nba_stats.db.zst")]
+    claimed = snapshot_key(2)
+    assert store.requests == [("put", claimed), ("get", claimed), ("put", "nba_stats.db.zst")]
     assert store.objects["nba_stats.db.zst"].body == store.objects[snapshot_key(2)].body
 
 

@@ -61,9 +61,11 @@ class FolderStore:
                     file.write(body)
                     file.flush()
                     os.fsync(file.fileno())
+                    # The time of the object is when it appears, not when it was written.
+                    os.utime(file.fileno())
                     info = _info(key, os.fstat(file.fileno()))
                 if mode is PutMode.CREATE:
-                    os.link(temporary, path)
+                    _link(temporary, path, key)
                 else:
                     os.replace(temporary, path)
             except FileExistsError:
@@ -101,6 +103,17 @@ class FolderStore:
 
 def _info(key: str, stat: os.stat_result) -> ObjectInfo:
     return ObjectInfo(key, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+
+
+def _link(temporary: Path, path: Path, key: str) -> None:
+    """Create atomically: of several processes, one makes the name."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        remedy = "Put the folder on a file system with hard links."
+        raise StoreRejected("put", key, remedy, str(error)) from error
 
 
 def _raise_unless_gone(error: OSError) -> None:
