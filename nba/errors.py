@@ -28,7 +28,7 @@ class NbaError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.operation} failed for {self.key}: {self.problem}. {self.remedy}"
+        return f"{self.operation} failed for {self.key}: {self.problem}. {self.remedy.removesuffix('.')}."
 
 
 class BundleMissing(NbaError):

@@ -246,7 +246,7 @@ class RolledBack(StateError):
     summary = "the store has lost what this database is based on"
     standard_remedy = (
         "Nothing was published. Bring the objects back from their older versions, or correct "
-        "bucket and prefix."
+        "bucket and prefix; for a fresh start, use an empty state folder."
     )
 
 

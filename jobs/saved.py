@@ -1,0 +1,228 @@
+"""Is the history saved? One line for everybody, and the details with remedies for the owner."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from jobs.errors import ConfigurationError
+from jobs.preparation import Preparation
+from nba.errors import NbaError
+from replica import (
+    AccessDenied,
+    LocalError,
+    ReplicaError,
+    State,
+    Status,
+    StoreThrottled,
+    StoreUnreachable,
+)
+
+__all__ = ["Level", "SavedLine", "SavedState", "describe"]
+
+CLOCK_TOLERANCE_SECONDS = 300.0
+
+# A folder's refusal names the folder instead.
+_PERMISSION = re.compile(r"[a-z0-9]+:[A-Za-z]+")
+
+
+class Level(enum.Enum):
+    """How much a person should worry."""
+
+    SAVED = "saved"
+    WORKING = "working"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """The facts that the line follows from; times are UTC.
+
+    Attributes:
+        preparation: how far the start has come.
+        status: the replica's own account, None before it is open.
+        configuration_error: why the settings cannot be used.
+        job_error: what failed in the last background tick outside the store.
+        uses_folder: the store is a folder on this machine.
+        is_deployed: strangers may be looking, and the machine may be wiped.
+        now: when this was read.
+    """
+
+    preparation: Preparation
+    status: Status | None
+    configuration_error: ConfigurationError | None
+    job_error: Exception | None
+    uses_folder: bool
+    is_deployed: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLine:
+    """What a screen shows.
+
+    Attributes:
+        level: how much to worry.
+        headline: one short line that anybody may read; it names no bucket, host or key.
+        advice: for everybody: what is wrong and what helps, without bucket, host or key.
+        details: for the owner: facts, one a line.
+        remedies: for the owner: the same as `advice` with operation and key.
+        can_follow_store: another copy of the app was first, and the owner may follow it.
+    """
+
+    level: Level
+    headline: str
+    advice: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
+    can_follow_store: bool = False
+
+
+def describe(saved: SavedState) -> SavedLine:
+    """The line for these facts."""
+    line = _core_line(saved)
+    warnings = _warnings(saved)
+    advice, remedies = list(warnings), list(warnings)
+    if saved.job_error is not None:
+        failed = "A background job failed and is tried again: "
+        advice.append(failed + _advice(saved.job_error))
+        remedies.append(failed + _full(saved.job_error))
+    if not advice:
+        return line
+    level = Level.WARNING if line.level in (Level.SAVED, Level.WORKING) else line.level
+    return replace(
+        line,
+        level=level,
+        advice=(*line.advice, *advice),
+        remedies=(*line.remedies, *remedies),
+    )
+
+
+def _core_line(saved: SavedState) -> SavedLine:
+    preparation = saved.preparation
+    if saved.configuration_error is not None:
+        return _problem("Not saved: the settings are incomplete", saved.configuration_error)
+    if preparation.reference_error is not None:
+        return _problem("Past seasons cannot be read", preparation.reference_error)
+    if not preparation.state_ready and preparation.state_error is not None:
+        return _problem("Not saved: the history cannot be reached", preparation.state_error)
+    if not preparation.state_ready or saved.status is None:
+        return SavedLine(Level.WORKING, "Restoring the history")
+    return _status_line(saved.status, uses_folder=saved.uses_folder)
+
+
+def _status_line(status: Status, *, uses_folder: bool) -> SavedLine:
+    place = "a folder on this machine" if uses_folder else "S3"
+    waiting = _count(status.pending_transactions, "write")
+    level = Level.PROBLEM
+    match status.state.value:
+        case State.OK.value if status.sequence:
+            level, headline = Level.SAVED, f"Saved to {place} as #{status.sequence}"
+        case State.OK.value:
+            level, headline = Level.SAVED, "Nothing to save yet"
+        case State.PENDING.value:
+            level, headline = Level.WORKING, f"Saving {waiting} to {place}"
+        case State.OFFLINE.value if status.pending_transactions:
+            headline = f"Not saved yet: {waiting} waiting, {_trouble(status.last_error, place)}"
+        case State.OFFLINE.value:
+            trouble = _trouble(status.last_error, place)
+            level, headline = Level.WARNING, f"Saved, but {trouble}"
+        case State.DIVERGED.value:
+            headline = f"Not saved: another copy of the app was first, {waiting} waiting here"
+        case State.ROLLED_BACK.value:
+            headline = "Not saved: the store lost what was saved before"
+        case State.FOREIGN_LOG.value:
+            headline = "Not saved: the store holds another history"
+        case State.BEHIND_SCHEMA.value:
+            headline = "Not saved: a newer version of the app wrote the history; update this one"
+        case State.CLOSED.value | State.STARTING.value:
+            level, headline = Level.WORKING, "Restarting"
+        case _:
+            headline = "Not saved: the store refuses"
+    details = _details(status)
+    if status.last_error is None:
+        return SavedLine(level, headline, details=details)
+    return replace(
+        _problem(headline, status.last_error),
+        level=level,
+        details=details,
+        can_follow_store=status.state.value == State.DIVERGED.value,
+    )
+
+
+def _trouble(error: ReplicaError | None, place: str) -> str:
+    match error:
+        case LocalError():
+            return "this machine's disk makes trouble"
+        case StoreUnreachable() | StoreThrottled():
+            return f"{place} does not answer now"
+        case _:
+            return f"{place} refuses now"
+
+
+def _problem(headline: str, error: Exception) -> SavedLine:
+    return SavedLine(Level.PROBLEM, headline, advice=(_advice(error),), remedies=(_full(error),))
+
+
+def _full(error: Exception) -> str:
+    return str(error) or repr(error)
+
+
+def _advice(error: Exception) -> str:
+    """What anybody may read of an error."""
+    match error:
+        case ConfigurationError():
+            return str(error)
+        case NbaError(operation=operation, remedy=remedy):
+            return f"{operation} failed. {remedy.removesuffix('.')}."
+        case AccessDenied(action=action) if _PERMISSION.fullmatch(action):
+            return f"The store refused access: the key in use needs {action}."
+        case AccessDenied():
+            return "The store refused access. Let this app's user read and write its folder."
+        case ReplicaError(summary=summary, standard_remedy=remedy):
+            return f"{summary[:1].upper()}{summary[1:]}. {remedy}"
+        case _:
+            return "The owner sees the details after signing in."
+
+
+def _details(status: Status) -> tuple[str, ...]:
+    details = [f"Store: {status.location}", f"Snapshot: #{status.sequence}"]
+    if status.snapshot_size_bytes is not None:
+        details.append(f"Size: {status.snapshot_size_bytes / 1000:,.0f} kB compressed")
+    details.append(f"Waiting: {_count(status.pending_transactions, 'write')}")
+    if status.note:
+        details.append(status.note)
+    return tuple(details)
+
+
+def _warnings(saved: SavedState) -> list[str]:
+    warnings = []
+    if saved.uses_folder and saved.is_deployed:
+        warnings.append(
+            "The history lives in a folder and will be lost with this machine. "
+            "Set up a bucket: see S3_SETUP_GUIDE.md."
+        )
+    offset = None if saved.status is None else saved.status.clock_offset_seconds
+    if offset is not None and abs(offset) > CLOCK_TOLERANCE_SECONDS:
+        direction = "behind" if offset > 0 else "ahead of"
+        warnings.append(
+            f"This machine's clock is {_span(abs(offset))} {direction} the store's, so the wrong "
+            "slate may be shown. Set the clock; what counts as logged before tip-off is decided "
+            "by the store's time."
+        )
+    return warnings
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _span(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return _count(minutes, "minute")
+    hours = round(seconds / 3600)
+    return _count(hours, "hour") if hours < 48 else _count(round(hours / 24), "day")

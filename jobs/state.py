@@ -1,0 +1,101 @@
+"""The state: bucket, replica and prediction log, opened from the settings as one thing."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from jobs.clock import Clock
+from jobs.configuration import FolderSettings, Settings
+from jobs.errors import ConfigurationError
+from jobs.legacy_import import import_existing_database
+from prediction_tracking import MIGRATIONS, PredictionLog
+from replica import ObjectStore, Replica, Transaction
+from replica.localfaults import local_faults
+from s3_storage import S3PredictionStorage
+
+__all__ = ["State", "open_state", "open_storage"]
+
+
+def open_storage(settings: Settings) -> S3PredictionStorage:
+    """The bucket or folder that the settings name.
+
+    Raises:
+        ConfigurationError: the settings do not say where the state lives.
+    """
+    match settings.store:
+        case ConfigurationError() as error:
+            raise error
+        case FolderSettings(path=path):
+            return S3PredictionStorage.from_folder(path, migrations=MIGRATIONS)
+        case options:
+            return S3PredictionStorage.from_options(options, migrations=MIGRATIONS)
+
+
+class State:
+    """The open state of this process.
+
+    Attributes:
+        storage: the bucket's public face.
+        replica: the local database and its place in the bucket.
+        predictions: the log in it.
+    """
+
+    def __init__(
+        self, storage: S3PredictionStorage, replica: Replica, predictions: PredictionLog
+    ) -> None:
+        self.storage = storage
+        self.replica = replica
+        self.predictions = predictions
+
+    def close(self, flush_timeout_seconds: float) -> None:
+        """Publish what is pending within the time given, then let go of the file."""
+        self.replica.close(flush_timeout_seconds)
+
+
+def open_state(
+    settings: Settings,
+    reference_path: Path | None,
+    *,
+    clock: Clock,
+    generator: random.Random,
+    on_logged: Callable[[str], None],
+) -> State:
+    """Open the local side of the state; nothing waits for the network.
+
+    `on_logged` is called with the run's id after each successful log, when the upload has been
+    asked for.
+
+    Raises:
+        ConfigurationError: the settings do not say where the state lives.
+        LocalError: the working copy cannot be opened (disk, owner, damage).
+    """
+    storage = open_storage(settings)
+
+    def import_first(store: ObjectStore, transaction: Transaction) -> None:
+        with tempfile.TemporaryDirectory(dir=settings.state_folder) as folder:
+            import_existing_database(
+                store, transaction, Path(folder), clock=clock, reference_path=reference_path
+            )
+
+    path = settings.database_path
+    with local_faults("open", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    replica = Replica(
+        path,
+        storage.store,
+        MIGRATIONS,
+        clock=clock,
+        random=generator,
+        prepare_first=import_first,
+    )
+    storage.attach(replica)
+
+    def logged(run_id: str) -> None:
+        replica.request_sync()
+        on_logged(run_id)
+
+    predictions = PredictionLog(replica, reference_path, clock=clock, on_logged=logged)
+    return State(storage, replica, predictions)

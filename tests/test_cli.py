@@ -1,0 +1,365 @@
+"""The command line: the same jobs without a browser, for people and for other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+import cli
+from jobs.application import Application
+from jobs.authority import PasswordGate
+from jobs.configuration import FolderSettings
+from jobs.errors import ConfigurationError
+from replica.stores.folder import FolderStore
+from replica.stores.s3 import S3Options
+from tests.app_process import clone
+from tests.applications import AFTERNOON, published, running, settings_for
+from tests.stores import ManualClock
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone, so that no secrets of the person who runs the tests are found."""
+    return clone(tmp_path_factory.mktemp("checkout"))
+
+
+def bare_environment(folder: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("COVERAGE_PROCESS_START",) if name in os.environ}
+    return {
+        **kept,
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONWARNINGS": "error",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NBA_DAILY_STATE_DIR": str(folder / "state"),
+        "NBA_DAILY_STORE_DIR": str(folder / "store"),
+    }
+
+
+@pytest.fixture
+def command(checkout: Path, tmp_path: Path, reference_path: Path) -> Command:
+    """Runs `python cli.py` with these words as a process of its own."""
+    settings_for(tmp_path / "state", reference_path)
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "cli.py", *words],
+            cwd=checkout,
+            env=bare_environment(tmp_path) | environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reference_path: Path) -> Path:
+    """This process as if it were the command line's, with nothing configured; its folder."""
+    monkeypatch.setattr("os.environ", bare_environment(tmp_path))
+    monkeypatch.setattr(cli, "CHECKOUT", tmp_path / "checkout")
+    monkeypatch.setattr(cli, "system_clock", ManualClock(AFTERNOON))
+    settings_for(tmp_path / "state", reference_path)
+    return tmp_path
+
+
+@pytest.fixture
+def saved_evening(reference_path: Path, tmp_path: Path) -> Path:
+    """A store that another machine has put one evening into."""
+    folder = tmp_path / "store"
+    with running(settings_for(tmp_path / "other", reference_path, folder)) as application:
+        published(application)
+    return folder
+
+
+def write_secrets(folder: Path, text: str) -> None:
+    (folder / ".streamlit").mkdir(parents=True, exist_ok=True)
+    (folder / ".streamlit" / "secrets.toml").write_text(text, encoding="utf-8")
+
+
+def require_explained(answer: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert "Traceback" not in answer.stderr
+    for word in words:
+        assert word in answer.stderr
+
+
+def count_runs(database: Path) -> int:
+    with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        [(count,)] = connection.execute("SELECT count(*) FROM runs").fetchall()
+    assert isinstance(count, int)
+    return count
+
+
+# As a process -------------------------------------------------------------------------------------
+
+
+def test_status_sync_backup_and_restore(
+    command: Command, saved_evening: Path, tmp_path: Path
+) -> None:
+    status = command("status")
+    assert (status.returncode, status.stderr) == (0, "")
+    assert status.stdout.startswith("Saved to a folder on this machine as #1\n")
+    assert f"folder {saved_evening}" in status.stdout
+    assert len(FolderStore(saved_evening).list("snapshots/")) == 1, "looking changes nothing"
+
+    facts = command("status", "--json")
+    assert (facts.returncode, facts.stderr) == (0, "")
+    told = json.loads(facts.stdout)
+    assert (told["level"], told["sequence"], told["pending"]) == ("saved", 1, 0)
+    assert told["headline"] == "Saved to a folder on this machine as #1"
+    assert told["remedies"] == []
+
+    backup = command("backup")
+    assert (backup.returncode, backup.stderr) == (0, "")
+    [kept] = FolderStore(saved_evening).list("backups/")
+    assert backup.stdout == f"{kept.key} ({kept.size_bytes:,} bytes)\n"
+
+    target = tmp_path / "restored.db"
+    restore = command("restore", "--to", str(target))
+    assert (restore.returncode, restore.stdout, restore.stderr) == (0, f"{target}\n", "")
+    assert count_runs(target) == 1
+
+    # Whatever today's date is, this ends with everything saved.
+    sync = command("sync")
+    assert (sync.returncode, sync.stderr) == (0, "")
+    assert sync.stdout.startswith("Saved to a folder on this machine as #")
+
+
+def test_restore_never_overwrites_a_file(
+    command: Command, saved_evening: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "mine.db"
+    target.write_bytes(b"mine")
+    answer = command("restore", "--to", str(target))
+    require_explained(answer, str(target), "Name a new file")
+    assert target.read_bytes() == b"mine"
+
+
+def test_restore_of_nothing(command: Command, tmp_path: Path) -> None:
+    answer = command("restore", "--to", str(tmp_path / "new.db"))
+    require_explained(answer, "Nothing has been saved yet", "cli.py sync")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_explained(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    answer = command("status", NBA_DAILY_STATE_DIR=str(tmp_path / "file" / "state"))
+    require_explained(answer, "choose another folder")
+
+
+def test_half_a_configuration_is_explained(command: Command, tmp_path: Path) -> None:
+    answer = command("sync", S3_BACKUP_BUCKET="my-predictions")
+    require_explained(answer, "Missing: region", "S3_SETUP_GUIDE.md")
+    assert not (tmp_path / "store").exists()
+
+
+def test_wrong_words_show_the_usage(command: Command) -> None:
+    answer = command("upload")
+    assert answer.returncode == 2
+    assert "invalid choice: 'upload'" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+# In this process ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--help"], ["status", "sync", "backup", "restore", "hash-password"]),
+        (["status", "--help"], ["--json"]),
+        (["restore", "--help"], ["--to FILE"]),
+    ],
+)
+def test_help_names_what_there_is(
+    words: list[str], told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python cli.py")
+    for word in told:
+        assert word in text
+
+
+def test_every_command_says_what_it_does() -> None:
+    [commands] = [action for action in cli._parser()._actions if isinstance(action.choices, dict)]
+    names = list(commands.choices or ())
+    text = cli._parser().format_help()
+    for name in names:
+        assert re.search(rf"^    {name}\s+[a-z]", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("words", [[], ["restore"], ["status", "--xml"]])
+def test_wrong_usage_is_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    assert "usage: python cli.py" in capsys.readouterr().err
+
+
+def test_sync_logs_tonight_and_saves_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert cli.main(["sync"]) == 0
+        answer = capsys.readouterr()
+        assert (answer.out, answer.err) == ("Saved to a folder on this machine as #1\n", "")
+    store = FolderStore(here / "store")
+    assert [info.key for info in store.list("snapshots/")] == [
+        "snapshots/00000000000000000001.db.zst"
+    ]
+    assert len(store.list("csv/game_date=2026-11-20/")) == 1
+
+
+def test_status_before_anything_was_saved(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status"]) == 0
+    assert capsys.readouterr().out.startswith("Nothing to save yet\n")
+    assert FolderStore(here / "store").list("") == []
+
+
+def test_status_is_a_failure_when_something_is_not_saved(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sync"]) == 0
+    for file in (here / "store" / "snapshots").iterdir():
+        file.unlink()
+    capsys.readouterr()
+    assert cli.main(["status", "--json"]) == 1
+    answer = capsys.readouterr()
+    told = json.loads(answer.out)
+    assert told["level"] == "problem"
+    assert told["headline"] == "Not saved: the store lost what was saved before"
+    assert told["remedies"]
+    assert answer.err == ""
+
+
+def test_sync_fails_when_nothing_can_be_saved(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sync"]) == 0
+    for file in (here / "store" / "snapshots").iterdir():
+        file.unlink()
+    capsys.readouterr()
+    for words in (["sync"], ["backup"]):
+        assert cli.main(words) == 1
+        answer = capsys.readouterr()
+        assert answer.out == ""
+        assert "the store has lost what this database is based on" in answer.err
+        assert "Bring the objects back" in answer.err
+    assert FolderStore(here / "store").list("backups/") == []
+
+
+def test_a_running_app_keeps_its_file(
+    here: Path, reference_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(settings_for(here / "state", reference_path)) as application:
+        published(application)
+        assert cli.main(["status"]) == 1
+        answer = capsys.readouterr()
+        assert "another process owns the database file" in answer.err
+        assert "Stop that process" in answer.err
+        # The bucket can be read all the same.
+        assert cli.main(["restore", "--to", str(here / "copy.db")]) == 0
+    assert count_runs(here / "copy.db") == 1
+
+
+def test_waiting_too_long_is_said(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "PREPARATION_SECONDS", 0.0)
+    monkeypatch.setattr(Application, "_prepare", lambda _: None)
+    assert cli.main(["status"]) == 1
+    assert "Look at the network and disk." in capsys.readouterr().err
+
+
+def test_without_secrets_the_folder_is_used(here: Path) -> None:
+    settings = cli._settings()
+    assert settings.store == FolderSettings(here / "store")
+    assert settings.owner.local
+
+
+def test_secrets_are_read_where_the_app_reads_them(here: Path) -> None:
+    write_secrets(here, '[aws]\nbucket_name = "from-home"\nregion = "us-east-1"\n')
+    store = cli._settings().store
+    assert isinstance(store, S3Options)
+    assert store.bucket == "from-home"
+    write_secrets(here / "checkout", '[aws]\nbucket_name = "from-checkout"\nregion = "us-east-1"\n')
+    store = cli._settings().store
+    assert isinstance(store, S3Options)
+    assert store.bucket == "from-checkout"
+
+
+def test_secrets_outside_of_tables_are_environment_variables(here: Path) -> None:
+    text = 'S3_BACKUP_BUCKET = "b"\nAWS_REGION = "us-east-1"\nAWS_ACCESS_KEY_ID = "AKIA"\n'
+    write_secrets(here / "checkout", text)
+    store = cli._settings().store
+    assert isinstance(store, S3Options)
+    assert (store.bucket, store.region) == ("b", "us-east-1")
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIA", "boto3 looks for it there"
+
+
+@pytest.mark.parametrize("content", [b"[aws\nsecret = 'hunter22'", b"\xff\xfe\x00hunter22"])
+def test_unreadable_secrets_never_become_the_folder(
+    here: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_secrets(here / "checkout", "")
+    (here / "checkout" / ".streamlit" / "secrets.toml").write_bytes(content)
+    assert isinstance(cli._settings().store, ConfigurationError)
+    for words in (["sync"], ["restore", "--to", str(here / "new.db")]):
+        assert cli.main(words) == 1
+        answer = capsys.readouterr().err
+        assert "secrets.example.toml" in answer
+        assert "hunter22" not in answer
+    assert not (here / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["short", "short"], "at least eight characters"),
+        (["long enough", "long enouhg"], "The two differ"),
+    ],
+)
+def test_a_password_that_will_not_do(
+    typed: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers = iter(typed)
+    monkeypatch.setattr("getpass.getpass", lambda _: next(answers))
+    assert cli.main(["hash-password"]) == 1
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert told in answer.err
+
+
+def test_a_password_becomes_a_line_for_the_secrets(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("getpass.getpass", lambda _: "correct horse")
+    assert cli.main(["hash-password"]) == 0
+    text = capsys.readouterr().out
+    assert "correct horse" not in text
+    write_secrets(here / "checkout", text)
+    password_hash = cli._settings().owner.password_hash
+    assert password_hash is not None
+    gate = PasswordGate(ManualClock())
+    assert gate.check("correct horse", password_hash)
+    assert not gate.check("wrong horse", password_hash)
