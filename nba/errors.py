@@ -28,7 +28,8 @@ class NbaError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.operation} failed for {self.key}: {self.problem}. {self.remedy.removesuffix('.')}."
+        remedy = self.remedy.removesuffix(".")
+        return f"{self.operation} failed for {self.key}: {self.problem}. {remedy}."
 
 
 class BundleMissing(NbaError):

@@ -60,11 +60,16 @@ def build_reference(
         raise ReferenceNotWritten(
             "Building the reference",
             path.name,
-            f"the folder cannot be written ({error})",
+            # Not the error's own words: they name a path of this machine.
+            f"the folder cannot be written ({_reason(error)})",
             "Free about 100 MB there, or choose another folder that this user may write to",
         ) from error
     progress(1.0, "The bundled seasons are ready")
     return path
+
+
+def _reason(error: OSError | apsw.Error) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def verify_reference(path: Path, content_hash: str | None = None) -> None:

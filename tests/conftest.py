@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.browser import browser, open_page
 from tests.nba_fixtures import reference, reference_path
 from tests.needs import (
     pytest_make_collect_report,
@@ -17,10 +18,12 @@ from tests.store_fixtures import (
 )
 
 __all__ = [
+    "browser",
     "ministack_endpoint",
     "moto_endpoint",
     "new_bucket",
     "no_ambient_aws",
+    "open_page",
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
     "pytest_terminal_summary",

@@ -1,0 +1,79 @@
+"""What every page has around it: title, navigation, the saved line, sign-in, preparation.
+
+Each page opens its own frame instead of relying on the router: a deep link into a fresh process
+runs the page's file without `streamlit_app.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from jobs.application import Application
+from jobs.authority import Actor
+from jobs.errors import ConfigurationError
+from jobs.saved import describe
+from ui.formats import viewer_zone
+from ui.identity import current_actor, sign_in_box
+from ui.runtime import get_application
+from ui.status_line import status_line
+
+__all__ = ["PAGES", "Frame", "open_page"]
+
+PAGES = (
+    ("pages/todays_games.py", "Today's Games", ":material/sports_basketball:"),
+    ("pages/history.py", "History", ":material/history:"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a page works with.
+
+    Attributes:
+        application: the process's one application, with past seasons ready.
+        actor: who is looking.
+        zone: the viewer's time zone.
+    """
+
+    application: Application
+    actor: Actor
+    zone: ZoneInfo
+
+
+def open_page(title: str) -> Frame:
+    """Draw the frame of a page; stops the script while past seasons are being prepared."""
+    st.set_page_config(page_title=f"{title} · NBA Daily", page_icon="🏀", layout="wide")
+    try:
+        application = get_application()
+    except ConfigurationError as error:
+        st.title(title)
+        st.error(str(error))
+        st.stop()
+    application.wake()
+    actor = current_actor(application)
+    with st.sidebar:
+        st.subheader("NBA Daily", anchor=False)
+        for path, label, icon in PAGES:
+            st.page_link(path, label=label, icon=icon)
+        status_line(application, actor)
+        sign_in_box(application, actor)
+    st.title(title)
+    if not application.preparation.reference_ready:
+        _show_preparation(application, actor)
+        st.stop()
+    return Frame(application, actor, viewer_zone())
+
+
+@st.fragment(run_every=0.5)
+def _show_preparation(application: Application, actor: Actor) -> None:
+    now = application.preparation
+    if now.reference_ready or get_application() is not application:
+        st.rerun()
+    if now.reference_error is not None:
+        line = describe(application.saved_state())
+        st.error(" ".join(line.remedies if actor.is_owner else line.advice))
+        return
+    st.progress(now.fraction, text=f"{now.text} (only at the first start)")

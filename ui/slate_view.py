@@ -1,0 +1,169 @@
+"""One slate on screen: what is projected, whether it is logged, and what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import streamlit as st
+
+from jobs.errors import EXPLAINED
+from jobs.outcome import Outcome
+from nba.errors import UnknownSlate
+from nba.seasons import slate_date_of
+from nba.slate import GameProjection, SlateProjection
+from prediction_tracking import Origin, Run
+from ui.formats import age_in_days, full_date, moment, short_date
+from ui.frame import Frame
+from ui.tables import games_table, player_columns, players_table, projection_csv
+
+__all__ = ["show_slate"]
+
+
+def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
+    """Draw the slate of `slate_date` (US Eastern)."""
+    kind = _kind(frame, slate_date, tonight)
+    st.subheader(f"{kind} · {full_date(slate_date)}")
+    try:
+        projection = frame.application.projection(slate_date)
+    except UnknownSlate as error:
+        st.info(f"{error.problem[:1].upper()}{error.problem[1:]}. {error.remedy.rstrip('.')}.")
+        return
+    _show_age(frame, projection)
+    if projection.undecided_games:
+        st.caption(
+            f"{projection.undecided_games} more on this date: the teams are not decided yet, so "
+            "they cannot be projected."
+        )
+    if not projection.games:
+        st.info("There is no game on this date. Choose another one.", icon=":material/event_busy:")
+        return
+    is_past = tonight is None or slate_date < tonight
+    _show_log(frame, projection, tonight, is_past=is_past)
+    outcome = frame.application.outcome(slate_date)
+    st.dataframe(
+        games_table(projection, frame.zone, outcome.scores),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        placeholder="–",
+    )
+    _show_players(projection, outcome)
+
+
+def _kind(frame: Frame, slate_date: date, tonight: date | None) -> str:
+    if tonight is None or slate_date < tonight:
+        return "Replay"
+    if slate_date > tonight:
+        return "Coming up"
+    return "Tonight" if slate_date <= slate_date_of(frame.application.clock()) else "Next games"
+
+
+def _show_age(frame: Frame, projection: SlateProjection) -> None:
+    if projection.data_as_of is None:
+        st.caption("No game before this date is known: every projection is an average.")
+        return
+    days = (projection.slate_date - projection.data_as_of).days
+    text = f"Data as of {short_date(projection.data_as_of)}, {age_in_days(days)} before this slate."
+    gap = frame.application.missing_seasons(projection.slate_date)
+    if gap:
+        text += f" Not bundled: {', '.join(gap)}; line-ups come from the rosters of August 2026."
+    st.caption(text, help="Times are in your browser's zone, else US Eastern.")
+
+
+def _show_log(
+    frame: Frame, projection: SlateProjection, tonight: date | None, *, is_past: bool
+) -> None:
+    log, slate_date = frame.application.predictions, projection.slate_date
+    origin = Origin.REPLAY if is_past else Origin.LIVE
+    run = log.current_run(slate_date, origin) if log is not None else None
+    if run is not None:
+        st.caption(_log_line(frame, run, projection.games))
+    elif is_past:
+        st.caption("A replay: computed from what was known before this date, not logged.")
+    elif log is None:
+        st.caption("Not logged yet: the history is not here. It will be logged by itself.")
+    elif slate_date == tonight:
+        st.caption("Not logged yet; that happens by itself on the day.")
+    if log is None or not frame.actor.is_owner:
+        return
+    if slate_date == tonight or (is_past and not _is_same(run, projection)):
+        _log_button(frame, slate_date, is_past=is_past)
+
+
+def _is_same(run: Run | None, projection: SlateProjection) -> bool:
+    """True if logging the projection as a replay would give this run again."""
+    return run is not None and (run.model_version, run.data_as_of) == (
+        projection.model_version,
+        projection.data_as_of,
+    )
+
+
+def _log_line(frame: Frame, run: Run, games: Sequence[GameProjection]) -> str:
+    kind = "revision" if run.revision else "automatic"
+    saved = "not saved yet" if run.sequence is None else f"saved as #{run.sequence}"
+    if run.origin.value == Origin.REPLAY.value:
+        return f"Logged as a replay {moment(run.logged_at, frame.zone)} · {saved}"
+    line = f"Logged {moment(run.logged_at, frame.zone)} ({kind}) · {saved}"
+    stored_at = run.stored_at
+    if stored_at is None:
+        return line
+    tipoffs = [forecast.game.tipoff_utc for forecast in games]
+    in_time = sum(tipoff is not None and stored_at < tipoff for tipoff in tipoffs)
+    if in_time == len(tipoffs):
+        return f"{line} · before every tip-off"
+    if in_time == 0:
+        return f"{line} · after every tip-off, so it does not count"
+    return f"{line} · in time for {in_time} of {len(tipoffs)} games, the others do not count"
+
+
+def _log_button(frame: Frame, slate_date: date, *, is_past: bool) -> None:
+    label = "Log this replay" if is_past else "Log a revision"
+    if not st.button(label, icon=":material/edit_note:"):
+        return
+    try:
+        if is_past:
+            frame.application.log_replay(frame.actor, slate_date)
+        else:
+            frame.application.revise(frame.actor, slate_date)
+    except EXPLAINED as error:
+        st.error(str(error))
+    else:
+        st.rerun()
+
+
+def _show_players(projection: SlateProjection, outcome: Outcome) -> None:
+    games = {
+        forecast.game.game_id: f"{forecast.game.away_team} @ {forecast.game.home_team}"
+        for forecast in projection.games
+    }
+    shown = st.pills(
+        "Games",
+        list(games),
+        format_func=games.__getitem__,
+        selection_mode="multi",
+        key="games",
+        help="Choose one or more games; none chosen shows all.",
+    )
+    chosen = set(shown) or set(games)
+    players = [player for player in projection.players if player.game_id in chosen]
+    st.dataframe(
+        players_table(players, outcome.actuals),
+        hide_index=True,
+        width="stretch",
+        height=min(38 + 35 * len(players), 740),
+        column_config=player_columns(),
+        placeholder="–",
+    )
+    st.caption(
+        "PTS points, REB rebounds, AST assists, 3PM threes made, MIN minutes: the expected value. "
+        "Range: 10th to 90th percentile, so about four games of five should fall within."
+    )
+    st.download_button(
+        "Download this slate as CSV",
+        projection_csv(projection),
+        file_name=f"nba-daily-{projection.slate_date.isoformat()}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
