@@ -239,7 +239,7 @@ class PredictionLog:
         now = self._clock()
         parsed = parse_results(frame, slate_date_of(now))
         remedy = "Nothing was recorded. Mend these rows and import the file again."
-        if parsed.problems and not parsed.rows:
+        if any(problem.row is None for problem in parsed.problems):
             remedy = f"Nothing was recorded. A file needs the columns {required_columns()}."
         with self._read() as connection:
             found, problems, duplicates = _results.resolve(

@@ -1,21 +1,30 @@
-"""The app's entry: process lifetime and navigation, nothing else."""
+"""The app's entry: process lifetime and navigation, nothing else.
+
+Everything of the app is imported late. After an update of the code each visitor's session takes
+the changed modules away, also from under another session that is just importing them; what is
+imported in here can then be tried again.
+"""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from jobs.errors import ConfigurationError
-from ui.frame import PAGES
-from ui.runtime import close_application, get_application
+_ATTEMPTS_KEY = "import_attempts"
+_MOST_ATTEMPTS = 8
+_PAUSE_SECONDS = 0.25
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Start with the process, not with its first visitor; flush when the process is told to end."""
+    from jobs.errors import ConfigurationError
+    from ui.runtime import close_application, get_application
+
     try:
         get_application()
     except ConfigurationError as error:
@@ -25,9 +34,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     close_application()
 
 
-app = st.App(__file__, lifespan=lifespan)
+def show_page() -> None:
+    """Draw the page of the address."""
+    from ui.frame import PAGES
 
-if __name__ == "__main__":
     st.navigation(
         [
             # Without its icon, which Streamlit would make the visitor's browser fetch from Google.
@@ -36,3 +46,20 @@ if __name__ == "__main__":
         ],
         position="hidden",
     ).run()
+
+
+app = st.App(__file__, lifespan=lifespan)
+
+if __name__ == "__main__":
+    try:
+        show_page()
+    except (ImportError, KeyError, AttributeError):
+        # The last two are what Python itself runs into when a module vanishes while it is read.
+        attempts = st.session_state.get(_ATTEMPTS_KEY, 0)
+        if attempts >= _MOST_ATTEMPTS:
+            raise
+        st.session_state[_ATTEMPTS_KEY] = attempts + 1
+        time.sleep(_PAUSE_SECONDS)
+        st.rerun()
+    else:
+        st.session_state.pop(_ATTEMPTS_KEY, None)
