@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -48,15 +49,25 @@ def show_page() -> None:
     ).run()
 
 
+def while_importing(error: Exception) -> bool:
+    """Whether a module vanished under an import; a page's own defects are not tried again.
+
+    The import machinery itself runs into a KeyError or an AttributeError then.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, ImportError) or any(
+        frame.filename.startswith("<frozen importlib") for frame in frames
+    )
+
+
 app = st.App(__file__, lifespan=lifespan)
 
 if __name__ == "__main__":
     try:
         show_page()
-    except (ImportError, KeyError, AttributeError):
-        # The last two are what Python itself runs into when a module vanishes while it is read.
+    except (ImportError, KeyError, AttributeError) as error:
         attempts = st.session_state.get(_ATTEMPTS_KEY, 0)
-        if attempts >= _MOST_ATTEMPTS:
+        if attempts >= _MOST_ATTEMPTS or not while_importing(error):
             raise
         st.session_state[_ATTEMPTS_KEY] = attempts + 1
         time.sleep(_PAUSE_SECONDS)

@@ -268,16 +268,26 @@ class Application:
             own = (run for run in state.predictions.runs() if run.source != "imported")
             self._runs_to_copy.update(run.run_id for run in own if run.run_id not in stored)
             self._copies_compared = True
+        failure: Exception | None = None
         for run_id in sorted(self._runs_to_copy):
             try:
-                run = state.predictions.run(run_id)
-            except UnknownRun:
-                # The owner gave it up when another copy of the app had been first.
-                self._runs_to_copy.discard(run_id)
-                continue
-            if not run.pending:
-                state.storage.backup_predictions_csv(state.predictions.run_frame(run_id))
-                self._runs_to_copy.discard(run_id)
+                self._copy_run(state, run_id)
+            except EXPLAINED as error:
+                # One copy that cannot be made must not keep the others from being made.
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def _copy_run(self, state: State, run_id: str) -> None:
+        try:
+            pending = state.predictions.run(run_id).pending
+        except UnknownRun:
+            # The owner gave it up when another copy of the app had been first.
+            self._runs_to_copy.discard(run_id)
+            return
+        if not pending:
+            state.storage.backup_predictions_csv(state.predictions.run_frame(run_id))
+            self._runs_to_copy.discard(run_id)
 
     # What the owner does ------------------------------------------------------------------------
 

@@ -138,11 +138,11 @@ class PasswordGate:
 def actor_of_claims(owner: OwnerSettings, claims: Mapping[str, object]) -> Actor:
     """Who a signed-in person is, from the identity provider's claims.
 
-    The address counts only if the provider does not say that it is unverified: anybody can write
-    anybody's address into an account.
+    The address counts only if the provider says that it has verified it: with some, anybody can
+    write anybody's address into an account.
     """
     email = claims.get("email")
-    verified = claims.get("email_verified", True)
+    verified = claims.get("email_verified")
     if isinstance(email, str) and verified is True and email.strip().lower() in owner.emails:
         return OWNER
     return VISITOR

@@ -29,6 +29,7 @@ __all__ = [
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 _AWS_REQUIRED = ("access_key_id", "secret_access_key", "bucket_name", "region")
+_BUCKET_KEYS = {"access_key_id", "secret_access_key", "bucket_name"}
 _AWS_OPTIONAL = ("endpoint_url", "prefix", "kms_key_id", "encryption", "session_token")
 _OWNER_KEYS = ("emails", "password_hash")
 _APP_KEYS = ("timer_minutes",)
@@ -188,13 +189,21 @@ def _moment(text: str) -> datetime:
 def _require_tables(tables: Mapping[str, Any]) -> None:
     """Refuse what was meant as a table of ours: passed over, it would leave the folder."""
     for name in tables:
-        meant = name.lower()
+        meant = name.strip().lower()
         if meant in _TABLES and name not in _TABLES:
             raise ConfigurationError(
                 "read the secrets",
                 f"[{name}]",
                 "Names of tables are written in small letters.",
                 f"Write it as [{meant}].",
+            )
+        table = tables[name]
+        if name not in _TABLES and isinstance(table, Mapping) and _BUCKET_KEYS & set(table):
+            raise ConfigurationError(
+                "read the secrets",
+                f"[{name}]",
+                "It looks like the bucket's table.",
+                "Name it [aws].",
             )
         if name in _AWS_REQUIRED:
             raise ConfigurationError(
@@ -275,7 +284,7 @@ def _timer_minutes(tables: Mapping[str, Any], environment: Mapping[str, str]) ->
         raise ConfigurationError(
             "read the secrets",
             "[app] timer_minutes",
-            f"{value!r} is not a number of minutes between 0 and 1440.",
+            "It is not a number of minutes between 0 and 1440.",
             "Write 5, or 0 to switch the timer off.",
         )
     return minutes
@@ -327,10 +336,10 @@ def _require_possible_encryption(options: S3Options) -> None:
     encryption = options.encryption
     problem = remedy = ""
     if encryption is not None and encryption not in _ENCRYPTIONS:
-        problem = f"{encryption!r} is not known."
+        problem = "Its value is not known."
         remedy = f"Use one of {', '.join(_ENCRYPTIONS)}."
     elif options.kms_key_id and encryption not in (None, "aws:kms"):
-        problem = f"{encryption!r} uses no key of your own, and kms_key_id names one."
+        problem = "It uses no key of your own, and kms_key_id names one."
         remedy = "Leave out one of the two."
     elif encryption == "none" and options.is_aws:
         problem = '"none" is for services other than AWS.'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from nba.reference import Reference
 from nba.stats import STATS, Stat
@@ -29,10 +29,10 @@ class Outcome:
 
 def outcome_of(reference: Reference, log: PredictionLog | None, slate_date: date) -> Outcome:
     """Bundled results, overlaid with those that the state has learned since."""
-    games = reference.games(before=slate_date + timedelta(days=1))
-    games = games[games["game_date"].dt.date == slate_date]
+    games = reference.games(on=slate_date)
     scores = {
-        str(row.game_id): (int(row.home_points), int(row.away_points)) for row in games.itertuples()
+        str(row["game_id"]): (int(row["home_points"]), int(row["away_points"]))
+        for row in games.to_dict("records")
     }
     box_scores = reference.player_games(on=slate_date)
     actuals: dict[tuple[str, int], Mapping[Stat, int]] = {

@@ -165,13 +165,17 @@ class Reference:
             team_id,
         )
 
-    def games(self, *, before: date | None = None) -> pd.DataFrame:
+    def games(self, *, before: date | None = None, on: date | None = None) -> pd.DataFrame:
         """Final scores by date: game_id, season, game_date, home_team_id, away_team_id,
-        home_points, away_points, is_neutral; only games of earlier dates if `before` is given."""
+        home_points, away_points, is_neutral; only games of earlier dates if `before` is given,
+        only those of one date with `on`."""
         columns = ("game_id", "season", "game_date", "home_team_id", "away_team_id")
         return self._frame(
             (*columns, "home_points", "away_points", "is_neutral"),
-            "games WHERE game_date < ? ORDER BY game_date, game_id",
+            "games WHERE game_date >= ? AND game_date <= ? AND game_date < ?"
+            " ORDER BY game_date, game_id",
+            "" if on is None else on.isoformat(),
+            _day_or_end(on),
             _day_or_end(before),
         )
 

@@ -73,8 +73,8 @@ def test_the_remedy_fits_the_configuration(owner: OwnerSettings, word: str) -> N
     ("claims", "actor"),
     [
         ({"email": "me@example.com", "email_verified": True}, OWNER),
-        ({"email": "me@example.com"}, OWNER),
-        ({"email": " ME@Example.COM "}, OWNER),
+        ({"email": "me@example.com"}, VISITOR),
+        ({"email": " ME@Example.COM ", "email_verified": True}, OWNER),
         ({"email": "me@example.com", "email_verified": False}, VISITOR),
         ({"email": "me@example.com", "email_verified": None}, VISITOR),
         ({"email": "me@example.com", "email_verified": "false"}, VISITOR),

@@ -360,3 +360,18 @@ def test_settings_shown_hold_no_secret() -> None:
     assert Settings.__name__ in shown
     for secret in (KEY_ID, SECRET, "token-1", "user:pass", "me@example.com", HASH):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {"s3": {"bucket_name": "b"}},
+        {"aws ": {"region": "us-east-1"}},
+        {"bucket": {"secret_access_key": "hidden-word"}},
+    ],
+)
+def test_a_bucket_under_another_name_is_never_the_folder(secrets: dict[str, object]) -> None:
+    settings = read_settings(secrets, {}, [])
+    assert isinstance(settings.store, ConfigurationError)
+    assert "[aws]" in settings.store.remedy
+    assert "hidden-word" not in str(settings.store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,3 +102,14 @@ def test_the_router_draws_each_page(
 def is_saved(application: Application) -> bool:
     status = application.saved_state().status
     return status is not None and status.sequence == 1
+
+
+def test_owners_addresses_without_a_provider_are_explained(application: Application) -> None:
+    owner = OwnerSettings(emails=frozenset({"me@example.com"}))
+    application.settings = replace(application.settings, owner=owner)
+    test = AppTest.from_file(str(CHECKOUT / "streamlit_app.py"), default_timeout=APP_SECONDS).run()
+    assert not test.exception
+    [sign_in] = [button for button in test.sidebar.button if button.label == "Sign in"]
+    sign_in.click().run()
+    assert not test.exception
+    assert "no complete [auth] table" in test.sidebar.error[0].value

@@ -80,6 +80,22 @@ def test_an_empty_history_has_its_columns(
             assert empty[name].dtype == full[name].dtype, name
 
 
+def test_the_csv_has_every_row_of_the_table(
+    tmp_path: Path,
+    store: MemoryStore,
+    clock: ManualClock,
+    reference: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tracking_history, "_CSV_SLICE_ROWS", 7)
+    with opened(tmp_path / "state.db", store, clock, reference=reference) as (_, log):
+        assert log.history_csv(EVERYTHING).decode() == ",".join(HISTORY_COLUMNS) + "\n"
+        log.log_slate(tonight(), Origin.LIVE)
+        log.log_slate(past(), Origin.REPLAY)
+        whole = log.history(EVERYTHING, limit=None).to_csv(index=False)
+        assert log.history_csv(EVERYTHING).decode() == whole
+
+
 def test_a_row_says_what_was_predicted_and_what_happened(
     tmp_path: Path, store: MemoryStore, clock: ManualClock, reference: Path
 ) -> None:

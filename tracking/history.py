@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import BinaryIO, Final
 
 import apsw
 import pandas as pd
@@ -22,6 +24,7 @@ __all__ = [
     "count",
     "history",
     "run_frame",
+    "write_csv",
 ]
 
 HISTORY_COLUMNS: Final = (
@@ -98,6 +101,7 @@ FROM main.runs AS r
 CROSS JOIN main.predictions AS p ON p.run_id = r.run_id"""
 # Beyond this many matching players, reading every row of a run beats one seek per player and game.
 _SEEK_PLAYERS: Final = 25
+_CSV_SLICE_ROWS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,32 @@ def history(
 
     The reference is attached to `connection` as `reference` when `has_reference` is True.
     """
+    return _frame(
+        _rows(connection, filters, has_reference=has_reference, limit=limit, offset=offset)
+    )
+
+
+def write_csv(
+    connection: apsw.Connection, filters: HistoryFilters, file: BinaryIO, *, has_reference: bool
+) -> None:
+    """Every row of `history` as CSV (UTF-8) with a header, slice by slice.
+
+    A season in one frame would need more memory than a small machine has left.
+    """
+    rows = _rows(connection, filters, has_reference=has_reference, limit=None, offset=0)
+    _frame(()).to_csv(file, index=False)
+    while slice_of_rows := list(itertools.islice(rows, _CSV_SLICE_ROWS)):
+        _frame(slice_of_rows).to_csv(file, index=False, header=False)
+
+
+def _rows(
+    connection: apsw.Connection,
+    filters: HistoryFilters,
+    *,
+    has_reference: bool,
+    limit: int | None,
+    offset: int,
+) -> Iterator[tuple[apsw.SQLiteValue, ...]]:
     conditions, bindings = _conditions(connection, filters, has_reference=has_reference)
     sql = f"""
     WITH {CURRENT_RUNS}, {TRACK_RECORD}
@@ -153,8 +183,12 @@ def history(
     """
     bindings["limit"] = -1 if limit is None else limit
     bindings["offset"] = offset
+    return iter(connection.execute(sql, bindings))
+
+
+def _frame(rows: Iterable[tuple[apsw.SQLiteValue, ...]]) -> pd.DataFrame:
     return frame_of(
-        connection.execute(sql, bindings),
+        rows,
         HISTORY_COLUMNS,
         dates=("slate_date", "data_as_of"),
         moments=("logged_at", "stored_at", "tipoff_utc"),

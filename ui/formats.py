@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,9 +16,13 @@ __all__ = [
     "full_date",
     "moment",
     "percent",
+    "plain",
     "short_date",
     "viewer_zone",
 ]
+
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")
 
 
 def viewer_zone() -> ZoneInfo:
@@ -71,6 +76,14 @@ def percent(share: float) -> str:
     if 0.995 < share < 1:
         return ">99%"
     return f"{share:.0%}"
+
+
+def plain(text: str) -> str:
+    """Text that Streamlit's Markdown shows as it is: file names, table names and errors.
+
+    A picture's address in a file name would make the owner's browser fetch it.
+    """
+    return _MARKDOWN.sub(r"\\\1", text)
 
 
 def _twelve_hours(local: datetime) -> str:

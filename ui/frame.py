@@ -15,7 +15,7 @@ from jobs.application import Application
 from jobs.authority import Actor
 from jobs.errors import ConfigurationError
 from jobs.saved import describe
-from ui.formats import viewer_zone
+from ui.formats import plain, viewer_zone
 from ui.identity import current_actor, sign_in_box
 from ui.runtime import get_application
 from ui.status_line import status_line
@@ -50,7 +50,7 @@ def open_page(title: str) -> Frame:
         application = get_application()
     except ConfigurationError as error:
         st.title(title)
-        st.error(str(error))
+        st.error(plain(str(error)))
         st.stop()
     application.wake()
     actor = current_actor(application)
@@ -74,6 +74,6 @@ def _show_preparation(application: Application, actor: Actor) -> None:
         st.rerun()
     if now.reference_error is not None:
         line = describe(application.saved_state())
-        st.error(" ".join(line.remedies if actor.is_owner else line.advice))
+        st.error(plain(" ".join(line.remedies if actor.is_owner else line.advice)))
         return
     st.progress(now.fraction, text=f"{now.text} (only at the first start)")

@@ -85,7 +85,7 @@ def show_history(log: PredictionLog, zone: ZoneInfo) -> None:
     )
     st.download_button(
         f"Download all {total:,} rows as CSV" if total > 1 else "Download this row as CSV",
-        lambda: log.history(filters, limit=None).to_csv(index=False).encode(),
+        lambda: log.history_csv(filters),
         file_name="nba-daily-history.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -94,7 +94,8 @@ def show_history(log: PredictionLog, zone: ZoneInfo) -> None:
 
 
 def _filters() -> HistoryFilters:
-    first, second, third, fourth, fifth, sixth = [*st.columns(3), *st.columns(3)]
+    first, second, third = st.columns(3)
+    fourth, fifth, sixth = st.columns(3)
     origin = first.selectbox(
         "Origin",
         list(_ORIGINS),

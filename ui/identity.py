@@ -25,7 +25,7 @@ def current_actor(application: Application) -> Actor:
         proof = st.session_state.get(_SESSION_KEY)
         if proof == _proof(owner.password_hash):
             return OWNER
-    if owner.emails and st.user.is_logged_in:
+    if owner.emails and _is_logged_in():
         return actor_of_claims(owner, st.user.to_dict())
     return VISITOR
 
@@ -43,7 +43,7 @@ def sign_in_box(application: Application, actor: Actor) -> None:
             return
         st.caption(sign_in_remedy(owner))
         if owner.emails:
-            if st.user.is_logged_in:
+            if _is_logged_in():
                 st.caption("You are signed in, but not with an owner's address.")
                 if st.button("Sign out"):
                     _sign_out(application)
@@ -83,9 +83,14 @@ def _sign_in() -> None:
 
 def _sign_out(application: Application) -> None:
     st.session_state.pop(_SESSION_KEY, None)
-    if application.settings.owner.emails and st.user.is_logged_in:
+    if application.settings.owner.emails and _is_logged_in():
         st.logout()
     st.rerun()
+
+
+def _is_logged_in() -> bool:
+    # Without [auth] in the secrets Streamlit leaves the attribute out.
+    return bool(st.user.get("is_logged_in", False))
 
 
 def _proof(password_hash: str) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from prediction_tracking import ImportRecord, PredictionLog
-from ui.formats import moment
+from ui.formats import moment, plain
 
 __all__ = ["show_imports"]
 
@@ -16,17 +16,17 @@ def show_imports(log: PredictionLog, zone: ZoneInfo) -> None:
     """One box for each database that was taken over; nothing if there was none."""
     for record in log.imports():
         with st.expander(
-            f"Imported from {record.source_key}: {record.rows_imported:,} of "
+            f"Imported from {plain(record.source_key)}: {record.rows_imported:,} of "
             f"{record.rows_read:,} predictions",
             icon=":material/move_to_inbox:",
         ):
             st.caption(
                 f"Imported {moment(record.imported_at, zone)}. The exact file is kept as "
-                f"{record.copy_key}; the original was not changed. Imported predictions are live "
-                "ones whose time cannot be verified, so they are not in the track record."
+                f"{plain(record.copy_key)}; the original was not changed. Imported predictions are "
+                "live ones whose time cannot be verified, so they are not in the track record."
             )
             for line in _left_out(record):
-                st.caption(line)
+                st.caption(plain(line))
 
 
 def _left_out(record: ImportRecord) -> list[str]:

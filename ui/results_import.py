@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from jobs.errors import EXPLAINED
-from prediction_tracking import ResultsReport
+from prediction_tracking import MAX_ROWS, ResultsReport
+from ui.formats import plain
 from ui.frame import Frame
 
 __all__ = ["show_results_import"]
@@ -55,7 +56,7 @@ def show_results_import(frame: Frame) -> None:
             st.session_state[_ANSWER] = _import(frame, upload)
             st.rerun()
         if answer is not None:
-            (st.success if answer.recorded else st.error)(answer.text)
+            (st.success if answer.recorded else st.error)(plain(answer.text))
 
 
 def _import(frame: Frame, upload: UploadedFile | None) -> _Answer:
@@ -77,7 +78,14 @@ def _read(content: bytes) -> pd.DataFrame | None:
     """The rows as text; None for what is no CSV."""
     try:
         return pd.read_csv(
-            io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            io.BytesIO(content),
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            # A comma too many would otherwise shift every column by one.
+            index_col=False,
+            # One more than is accepted, so that a longer file is still refused.
+            nrows=MAX_ROWS + 1,
         )
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
         return None

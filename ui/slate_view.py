@@ -13,7 +13,7 @@ from nba.errors import UnknownSlate
 from nba.seasons import slate_date_of
 from nba.slate import GameProjection, SlateProjection
 from prediction_tracking import Origin, Run
-from ui.formats import age_in_days, full_date, moment, short_date
+from ui.formats import age_in_days, full_date, moment, plain, short_date
 from ui.frame import Frame
 from ui.tables import games_table, player_columns, players_table, projection_csv
 
@@ -127,7 +127,7 @@ def _log_button(frame: Frame, slate_date: date, *, is_past: bool) -> None:
         else:
             frame.application.revise(frame.actor, slate_date)
     except EXPLAINED as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
     else:
         st.rerun()
 

@@ -10,7 +10,7 @@ from jobs.application import Application
 from jobs.authority import Actor
 from jobs.errors import EXPLAINED
 from jobs.saved import Level, SavedLine, SavedState, describe
-from ui.formats import moment, viewer_zone
+from ui.formats import moment, plain, viewer_zone
 from ui.runtime import get_application
 
 __all__ = ["status_line"]
@@ -59,15 +59,15 @@ def _draw(application: Application, actor: Actor, page: _Page) -> None:
     acted = False
     if actor.is_owner:
         for remedy in line.remedies:
-            st.caption(remedy)
+            st.caption(plain(remedy))
         if line.details:
             with st.expander("Details", icon=":material/info:"):
                 for detail in line.details:
-                    st.caption(detail)
+                    st.caption(plain(detail))
         acted = _buttons(application, actor, can_follow_store=line.can_follow_store)
     else:
         for advice in line.advice:
-            st.caption(advice)
+            st.caption(plain(advice))
     # Not in a run of the whole page, which may have a pressed button still to handle; and not in
     # the one that handled a button here, because what it has to say would be gone at once.
     if page.is_drawn and not acted:
@@ -104,7 +104,7 @@ def _buttons(application: Application, actor: Actor, *, can_follow_store: bool) 
             acted = True
             with st.spinner("Backing up"):
                 backup = application.back_up(actor)
-            st.toast(f"Backed up as {backup.key}", icon=":material/check:")
+            st.toast(f"Backed up as {plain(backup.key)}", icon=":material/check:")
         if can_follow_store and st.button(
             "Keep as backup, follow the store",
             help="This machine's unsaved writes are put into backups/ first, then the store's "
@@ -115,5 +115,5 @@ def _buttons(application: Application, actor: Actor, *, can_follow_store: bool) 
             application.take_over_from_store(actor)
             st.rerun()
     except EXPLAINED as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
     return acted
