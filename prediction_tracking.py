@@ -226,8 +226,8 @@ class PredictionLog:
     def run_frame(self, run_id: str) -> pd.DataFrame:
         """Everything a run said, with the columns RUN_COLUMNS; UnknownRun if there is none.
 
-        One row per prediction, and one per game without any player. The rows never change, so the
-        same run always makes the same file.
+        One row per prediction, and one per game without any player. The rows do not change: only
+        a name that a newer bundle spells otherwise makes another file of the same run.
         """
         with self._read() as connection:
             frame = _history.run_frame(connection, run_id, has_reference=self._has_reference)

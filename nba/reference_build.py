@@ -62,7 +62,8 @@ def build_reference(
             path.name,
             # Not the error's own words: they name a path of this machine.
             f"the folder cannot be written ({_reason(error)})",
-            "Free about 100 MB there, or choose another folder that this user may write to",
+            "Free about 100 MB there, or choose another folder that this user may write to; then"
+            " start the app again",
         ) from error
     progress(1.0, "The bundled seasons are ready")
     return path

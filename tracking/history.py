@@ -211,7 +211,7 @@ def count(connection: apsw.Connection, filters: HistoryFilters, *, has_reference
 def run_frame(connection: apsw.Connection, run_id: str, *, has_reference: bool) -> pd.DataFrame:
     """Everything a run said: one row per prediction, and one per game without any.
 
-    Nothing in it changes after the run was logged, neither results nor when it was saved.
+    Neither results nor when it was saved are in it; names are as the newest bundle spells them.
     """
     sql = f"""
     SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, r.logged_at,

@@ -28,6 +28,8 @@ __all__ = ["close_application", "get_application", "install_application"]
 
 _REGISTRY = "nba_daily_process"
 _FLUSH_SECONDS = 8.0
+# Visitors wait for this one; what is still pending stays on the disk for the next application.
+_HANDOVER_SECONDS = 2.0
 
 
 def get_application() -> Application:
@@ -48,7 +50,7 @@ def get_application() -> Application:
         if current is not None and (_is_stale(current) or secrets != registry.secrets):
             # The old publisher must have let go of the file before a new one takes it.
             registry.application = None
-            current.close(_FLUSH_SECONDS)
+            current.close(_HANDOVER_SECONDS)
             current = None
         if current is None:
             settings = read_settings(
