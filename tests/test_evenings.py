@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from jobs.application import Application
 from jobs.clock import clock_starting_at
-from jobs.configuration import FolderSettings, OwnerSettings, Settings
 from tests.app_process import CHECKOUT
+from tests.applications import running, settings_for
 from ui.runtime import install_application
 
 APP_SECONDS = 30.0
@@ -41,34 +39,20 @@ def test_start_slate_log_and_the_age_of_the_data(
     logged: list[str],
     days_old: int,
 ) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "reference.db").hardlink_to(reference_path)
-    settings = Settings(
-        store=FolderSettings(tmp_path / "store"),
-        owner=OwnerSettings(local=True),
-        image_bucket=None,
-        export_bucket=None,
-        timer_minutes=0,
-        state_folder=tmp_path / "state",
-        data_folder=CHECKOUT / "data",
-        start_at=None,
-    )
     now = datetime.fromisoformat(moment).astimezone(UTC)
-    application = Application(settings, clock=clock_starting_at(now), generator=random.Random())
-    try:
-        application.start(ticks=False)
-        assert application.wait_until_prepared(timeout_seconds=60).state_ready
+    settings = settings_for(tmp_path / "state", reference_path)
+    with running(settings, clock_starting_at(now), ticks=False) as application:
         application.tick()
         log = application.predictions
         assert log is not None
         assert [run.slate_date.isoformat() for run in log.runs()] == logged
         install_application(application)
-        entry = str(CHECKOUT / "streamlit_app.py")
-        page = AppTest.from_file(entry, default_timeout=APP_SECONDS).run()
+        try:
+            entry = str(CHECKOUT / "streamlit_app.py")
+            page = AppTest.from_file(entry, default_timeout=APP_SECONDS).run()
+        finally:
+            install_application(None)
         assert not page.exception
         assert [found.value for found in page.main.subheader] == [heading]
         age = f"Data as of 22 Jun 2025, {days_old} days before this slate."
         assert any(found.value.startswith(age) for found in page.main.caption)
-    finally:
-        install_application(None)
-        application.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,8 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from jobs.application import Application
 from jobs.clock import clock_starting_at
-from jobs.configuration import FolderSettings, OwnerSettings, Settings
+from jobs.configuration import OwnerSettings
 from tests.app_process import CHECKOUT, wait_for
+from tests.applications import running, settings_for
 from tests.browser import OpenPage, main, sidebar
 from tests.sites import running_site
 from ui.runtime import install_application
@@ -52,27 +52,12 @@ def test_a_new_process_is_first_asked_for_this_page(
 @pytest.fixture
 def application(tmp_path: Path, reference_path: Path) -> Iterator[Application]:
     """A prepared application, in this process, that pages find."""
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "reference.db").hardlink_to(reference_path)
-    settings = Settings(
-        store=FolderSettings(tmp_path / "store"),
-        owner=OwnerSettings(local=True),
-        image_bucket=None,
-        export_bucket=None,
-        timer_minutes=0,
-        state_folder=tmp_path / "state",
-        data_folder=CHECKOUT / "data",
-        start_at=NOW,
-    )
-    application = Application(
-        settings, clock=clock_starting_at(NOW), generator=random.Random(20261120)
-    )
-    application.start()
-    assert application.wait_until_prepared(timeout_seconds=60).state_ready
-    install_application(application)
-    yield application
-    install_application(None)
-    application.close()
+    settings = settings_for(tmp_path / "state", reference_path)
+    with running(settings, clock_starting_at(NOW)) as application:
+        assert application.preparation.state_ready
+        install_application(application)
+        yield application
+        install_application(None)
 
 
 @pytest.mark.parametrize(
