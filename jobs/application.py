@@ -229,7 +229,6 @@ class Application:
             job_error=self._job_error,
             uses_folder=self.settings.uses_folder,
             is_deployed=self.settings.is_deployed,
-            now=self.clock(),
         )
 
     # What happens by itself ---------------------------------------------------------------------

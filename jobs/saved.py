@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from jobs.errors import ConfigurationError
 from jobs.preparation import Preparation
@@ -39,7 +38,7 @@ class Level(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """The facts that the line follows from; times are UTC.
+    """The facts that the line follows from.
 
     Attributes:
         preparation: how far the start has come.
@@ -48,7 +47,6 @@ class SavedState:
         job_error: what failed in the last background tick outside the store.
         uses_folder: the store is a folder on this machine.
         is_deployed: strangers may be looking, and the machine may be wiped.
-        now: when this was read.
     """
 
     preparation: Preparation
@@ -57,7 +55,6 @@ class SavedState:
     job_error: Exception | None
     uses_folder: bool
     is_deployed: bool
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

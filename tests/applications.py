@@ -15,8 +15,9 @@ import pytest
 from jobs.application import Application
 from jobs.clock import Clock
 from jobs.configuration import FolderSettings, OwnerSettings, Settings
-from prediction_tracking import MIGRATIONS
-from replica import ObjectStore, StoreError
+from jobs.saved import SavedLine, describe
+from prediction_tracking import MIGRATIONS, PredictionLog, Run
+from replica import ObjectStore, Status, StoreError
 from replica.stores.s3 import S3Options
 from s3_storage import S3PredictionStorage
 from tests.app_process import wait_for
@@ -29,9 +30,13 @@ __all__ = [
     "PREPARATION_SECONDS",
     "SwitchedStore",
     "count_rows",
+    "line_of",
+    "log_of",
     "published",
     "running",
+    "runs_of",
     "settings_for",
+    "status_of",
     "use_store",
 ]
 
@@ -102,6 +107,29 @@ def running(
         yield application
     finally:
         application.close(5.0)
+
+
+def line_of(application: Application) -> SavedLine:
+    """What the sidebar says now."""
+    return describe(application.saved_state())
+
+
+def status_of(application: Application) -> Status:
+    """The replica's own account; there must be one."""
+    status = application.saved_state().status
+    assert status is not None
+    return status
+
+
+def log_of(application: Application) -> PredictionLog:
+    """The prediction log; the history must be here."""
+    assert application.predictions is not None
+    return application.predictions
+
+
+def runs_of(application: Application) -> list[Run]:
+    """Every logged run, newest first."""
+    return log_of(application).runs()
 
 
 def count_rows(application: Application, table: str) -> int:

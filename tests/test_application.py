@@ -20,17 +20,16 @@ from jobs.application import Application
 from jobs.authority import OWNER
 from jobs.errors import ConfigurationError, NotReady
 from jobs.preparation import PreparationBoard
-from jobs.saved import Level, SavedLine, describe
+from jobs.saved import Level
 from jobs.timer import Timer
 from nba.errors import BundleMissing
 from nba.slate import SlateProjection
-from prediction_tracking import MIGRATIONS, HistoryFilters, Origin, PredictionLog, Run
+from prediction_tracking import MIGRATIONS, HistoryFilters, Origin, Run
 from replica import (
     FileOwned,
     ObjectExists,
     PutMode,
     State,
-    Status,
     StoreUnreachable,
 )
 from replica.stores.folder import FolderStore
@@ -40,9 +39,13 @@ from tests.applications import (
     AFTERNOON,
     SwitchedStore,
     count_rows,
+    line_of,
+    log_of,
     published,
     running,
+    runs_of,
     settings_for,
+    status_of,
     use_store,
 )
 from tests.servers import s3_options
@@ -63,25 +66,6 @@ def store(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> SwitchedStore:
     store = SwitchedStore(clock)
     use_store(monkeypatch, store)
     return store
-
-
-def line_of(application: Application) -> SavedLine:
-    return describe(application.saved_state())
-
-
-def status_of(application: Application) -> Status:
-    status = application.saved_state().status
-    assert status is not None
-    return status
-
-
-def log_of(application: Application) -> PredictionLog:
-    assert application.predictions is not None
-    return application.predictions
-
-
-def runs_of(application: Application) -> list[Run]:
-    return log_of(application).runs()
 
 
 def wait_until_logged(application: Application) -> None:

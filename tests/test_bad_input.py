@@ -24,14 +24,12 @@ from jobs.application import Application
 from jobs.authority import OWNER
 from jobs.configuration import read_settings
 from jobs.errors import ConfigurationError, NotReady
-from jobs.saved import Level, SavedLine, describe
+from jobs.saved import Level, SavedLine
 from nba.errors import ReferenceNotWritten, UnknownSlate
 from prediction_tracking import (
     MIGRATIONS,
     NotAnExistingDatabase,
-    PredictionLog,
     ResultsRejected,
-    Run,
 )
 from replica import (
     AccessDenied,
@@ -46,7 +44,6 @@ from replica import (
     ReplicaError,
     SnapshotCorrupt,
     State,
-    Status,
     WritesStopped,
     WrongRegion,
 )
@@ -57,9 +54,12 @@ from tests.applications import (
     AFTERNOON,
     SwitchedStore,
     count_rows,
+    line_of,
     published,
     running,
+    runs_of,
     settings_for,
+    status_of,
     use_store,
 )
 from tests.servers import (
@@ -110,25 +110,6 @@ def refused(code: str, status: int = 403, **details: Any) -> Callable[[Received]
 
 def bucket_at(url: str, **changes: Any) -> S3Options:
     return s3_options(url, "my-predictions", read_attempts=1, **changes)
-
-
-def line_of(application: Application) -> SavedLine:
-    return describe(application.saved_state())
-
-
-def status_of(application: Application) -> Status:
-    status = application.saved_state().status
-    assert status is not None
-    return status
-
-
-def log_of(application: Application) -> PredictionLog:
-    assert application.predictions is not None
-    return application.predictions
-
-
-def runs_of(application: Application) -> list[Run]:
-    return log_of(application).runs()
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

@@ -49,7 +49,6 @@ SAVED = SavedState(
     job_error=None,
     uses_folder=False,
     is_deployed=True,
-    now=NOW,
 )
 # What an error may carry and a stranger must not learn.
 BUCKET, KEY, HOST, ADDRESS, PATH = (
