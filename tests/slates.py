@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -15,7 +14,9 @@ from nba.reference_tables import FINISHING_SQL, INFO_SQL, SCHEMA_VERSION, TABLES
 from nba.slate import Band, GameProjection, PlayerProjection, ScheduledGame, SlateProjection
 from nba.stats import STATS
 from prediction_tracking import MIGRATIONS, PredictionLog
-from replica import ObjectExists, ObjectInfo, ObjectNotFound, PutMode, Replica, StoredObject
+from replica import Replica
+from tests import stores
+from tests.stores import MemoryStore
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 TONIGHT = date(2026, 11, 20)
@@ -40,38 +41,11 @@ PAST_BOS_NYK, PAST_LAL_DEN = "0022400210", "0022400211"
 TIPOFF = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
 
 
-@dataclass
-class ManualClock:
-    """Stands still until it is moved."""
+class ManualClock(stores.ManualClock):
+    """UTC; stands at noon of the day (Eastern) until it is moved."""
 
-    now: datetime = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
-class MemoryStore:
-    """An object store in memory with a clock of its own; counts what is put."""
-
-    clock: Callable[[], datetime]
-    objects: dict[str, StoredObject] = field(default_factory=dict)
-    location: str = "memory"
-
-    def get(self, key: str) -> StoredObject:
-        if key not in self.objects:
-            raise ObjectNotFound("get", key)
-        return self.objects[key]
-
-    def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
-        if mode is PutMode.CREATE and key in self.objects:
-            raise ObjectExists("put", key)
-        info = ObjectInfo(key, len(body), self.clock())
-        self.objects[key] = StoredObject(info, body)
-        return info
-
-    def list(self, prefix: str) -> list[ObjectInfo]:
-        return [self.objects[key].info for key in sorted(self.objects) if key.startswith(prefix)]
+    def __init__(self, now: datetime = NOON) -> None:
+        super().__init__(now)
 
 
 @contextmanager

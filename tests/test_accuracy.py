@@ -25,12 +25,12 @@ from tests.slates import (
     TEAMS,
     TIPOFF,
     ManualClock,
-    MemoryStore,
     opened,
     past,
     small_reference,
     tonight,
 )
+from tests.stores import MemoryStore
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from tests.slates import (
     TIPOFF,
     TONIGHT,
     ManualClock,
-    MemoryStore,
     game,
     opened,
     past,
@@ -35,6 +34,7 @@ from tests.slates import (
     small_reference,
     tonight,
 )
+from tests.stores import MemoryStore
 from tracking import history as tracking_history
 from tracking.frames import escape_like, fold, name_key
 

@@ -39,10 +39,10 @@ from tests.slates import (
     TATUM,
     TONIGHT,
     ManualClock,
-    MemoryStore,
     small_reference,
     tonight,
 )
+from tests.stores import MemoryStore
 from tracking.legacy_rows import LegacyRow, SkipReason, read_row
 
 USUAL = (
@@ -513,7 +513,8 @@ def test_two_first_starts_import_once_and_the_same(
     content: list[list[tuple[apsw.SQLiteValue, ...]]] = []
     tables = ("game_predictions", "predictions", "players", "player_games")
     for seed in (1, 2):
-        alone = MemoryStore(clock, dict(store.objects))
+        alone = MemoryStore(clock)
+        alone.objects = dict(store.objects)
         clock.now += timedelta(hours=1)
         replica, _ = first_start(tmp_path / f"{seed}.db", alone, clock, reference, seed=seed)
         whole = [row for table in tables for row in rows(replica, f"SELECT * FROM {table}")]

@@ -34,7 +34,6 @@ from tests.slates import (
     TIPOFF,
     TONIGHT,
     ManualClock,
-    MemoryStore,
     game,
     opened,
     past,
@@ -43,6 +42,7 @@ from tests.slates import (
     small_reference,
     tonight,
 )
+from tests.stores import MemoryStore
 
 
 @pytest.fixture

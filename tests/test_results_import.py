@@ -37,7 +37,6 @@ from tests.slates import (
     TIPOFF,
     TONIGHT,
     ManualClock,
-    MemoryStore,
     game,
     opened,
     player,
@@ -45,6 +44,7 @@ from tests.slates import (
     small_reference,
     tonight,
 )
+from tests.stores import MemoryStore
 from tracking.errors import RowProblem
 from tracking.results_file import parse_results
 
