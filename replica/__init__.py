@@ -1,25 +1,35 @@
 """Durable SQLite over an object store: open, write, read, and have it back on any machine."""
 
+from replica.beginning import PrepareFirst
+from replica.content import Moment, kept_envelopes_of, write_as_of, write_newest
 from replica.database import Migration
 from replica.errors import (
     AccessDenied,
     BucketMissing,
     ClockSkewed,
+    Contended,
     DiskFailed,
     DiskFull,
     Diverged,
     DurabilityTimeout,
+    EntryRefused,
     FileOwned,
-    ForeignSnapshot,
+    ForeignLog,
+    Forked,
     InvalidCredentials,
+    LeaseHeld,
     LocalCorrupt,
     LocalError,
+    LogNotEmpty,
+    MigrationMismatch,
+    MomentUnknown,
     NewerSchema,
     NotADatabase,
     NotASnapshot,
     NotRestored,
     ObjectExists,
     ObjectNotFound,
+    PendingChanges,
     ReadOnlyDisk,
     ReplicaClosed,
     ReplicaError,
@@ -32,30 +42,46 @@ from replica.errors import (
     StoreRejected,
     StoreThrottled,
     StoreUnreachable,
+    TransactionSetAside,
+    TransactionTooLarge,
+    UnfitTables,
     WritesStopped,
     WrongRegion,
 )
-from replica.exchange import PrepareFirst
-from replica.history import write_newest
-from replica.live import Transaction
+from replica.localfaults import local_faults
+from replica.position import Writer
+from replica.probe import ProbeResult, StoreMode, probe_store
+from replica.publisher import backoff_seconds
+from replica.repair import Repair
 from replica.replica import Replica
+from replica.snapshots import BACKUPS, SnapshotRef
 from replica.status import State, Status
-from replica.store import ObjectInfo, ObjectStore, PutMode, StoredObject
+from replica.store import ObjectInfo, ObjectStore, PutMode, StoredObject, VersionedStore
+from replica.transaction import Transaction
 
 __all__ = [
+    "BACKUPS",
     "AccessDenied",
     "BucketMissing",
     "ClockSkewed",
+    "Contended",
     "DiskFailed",
     "DiskFull",
     "Diverged",
     "DurabilityTimeout",
+    "EntryRefused",
     "FileOwned",
-    "ForeignSnapshot",
+    "ForeignLog",
+    "Forked",
     "InvalidCredentials",
+    "LeaseHeld",
     "LocalCorrupt",
     "LocalError",
+    "LogNotEmpty",
     "Migration",
+    "MigrationMismatch",
+    "Moment",
+    "MomentUnknown",
     "NewerSchema",
     "NotADatabase",
     "NotASnapshot",
@@ -64,9 +90,12 @@ __all__ = [
     "ObjectInfo",
     "ObjectNotFound",
     "ObjectStore",
+    "PendingChanges",
     "PrepareFirst",
+    "ProbeResult",
     "PutMode",
     "ReadOnlyDisk",
+    "Repair",
     "Replica",
     "ReplicaClosed",
     "ReplicaError",
@@ -74,16 +103,28 @@ __all__ = [
     "SchemaChanged",
     "SnapshotCorrupt",
     "SnapshotError",
+    "SnapshotRef",
     "State",
     "StateError",
     "Status",
     "StoreError",
+    "StoreMode",
     "StoreRejected",
     "StoreThrottled",
     "StoreUnreachable",
     "StoredObject",
     "Transaction",
+    "TransactionSetAside",
+    "TransactionTooLarge",
+    "UnfitTables",
+    "VersionedStore",
+    "Writer",
     "WritesStopped",
     "WrongRegion",
+    "backoff_seconds",
+    "kept_envelopes_of",
+    "local_faults",
+    "probe_store",
+    "write_as_of",
     "write_newest",
 ]

@@ -1,21 +1,36 @@
 """Opening, migrating, checking and copying SQLite files. APSW is the only door to them."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
-from replica.errors import FileOwned, LocalCorrupt, NewerSchema, NotADatabase, SnapshotCorrupt
+from replica.changes import quoted
+from replica.conflicts import CREATE_CONFLICTS
+from replica.errors import (
+    FileOwned,
+    LocalCorrupt,
+    NewerSchema,
+    NotADatabase,
+    ReadOnlyDisk,
+    SnapshotCorrupt,
+)
 from replica.localfaults import local_faults
 
 __all__ = [
+    "ENGINE_TABLES",
     "Migration",
+    "compact_copy",
     "copy_database",
     "create_database",
+    "empty_local_tables",
+    "has_table",
+    "in_transaction",
     "install",
     "migrate",
     "open_reader",
@@ -34,23 +49,45 @@ _JOURNAL_LIMIT_BYTES = 1 << 20
 _BUSY_TIMEOUT_MS = 5000
 _TEMPORARY_MARK = ".partial-"
 
-_ENGINE_TABLES = f"""
+# What a file knows of its place in the log. All but replica_position and replica_transactions
+# concern this one file only and are emptied in every snapshot.
+ENGINE_TABLES = f"""
+CREATE TABLE replica_position (
+    only_row     INTEGER PRIMARY KEY NOT NULL CHECK (only_row = 1),
+    log_id       TEXT NOT NULL,
+    mode         TEXT NOT NULL,
+    sequence     INTEGER NOT NULL,
+    entry_sha256 TEXT NOT NULL,
+    stored_at    TEXT NOT NULL
+);
+INSERT INTO replica_position VALUES (1, '', '', 0, '', '');
 CREATE TABLE replica_transactions (
     transaction_id TEXT PRIMARY KEY NOT NULL,
-    committed_at   TEXT NOT NULL,
-    sequence       INTEGER,
-    stored_at      TEXT
+    sequence       INTEGER NOT NULL,
+    stored_at      TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX replica_pending ON replica_transactions (transaction_id) WHERE sequence IS NULL;
-CREATE TABLE replica_base (
-    only_row      INTEGER PRIMARY KEY NOT NULL CHECK (only_row = 1),
-    sequence      INTEGER NOT NULL,
-    tip           INTEGER NOT NULL,
-    object_sha256 TEXT NOT NULL,
-    lineage       TEXT NOT NULL,
-    stored_at     TEXT NOT NULL
+CREATE TABLE replica_outbox (
+    position       INTEGER PRIMARY KEY NOT NULL,
+    transaction_id TEXT NOT NULL UNIQUE,
+    committed_at   TEXT NOT NULL,
+    intent         BLOB NOT NULL,
+    effect         BLOB NOT NULL
 );
-INSERT INTO replica_base VALUES (1, 0, 0, '', '', '');
+CREATE TABLE replica_claim (
+    only_row INTEGER PRIMARY KEY NOT NULL CHECK (only_row = 1),
+    sequence INTEGER NOT NULL,
+    body     BLOB NOT NULL
+);
+CREATE TABLE replica_envelopes (
+    sequence INTEGER PRIMARY KEY NOT NULL,
+    body     BLOB NOT NULL
+);
+CREATE TABLE replica_writers (
+    writer_id TEXT PRIMARY KEY NOT NULL,
+    sequence  INTEGER NOT NULL,
+    stored_at TEXT NOT NULL
+) WITHOUT ROWID;
+{CREATE_CONFLICTS};
 PRAGMA application_id = {APPLICATION_ID};
 """
 
@@ -62,6 +99,10 @@ class Migration:
     version: int
     name: str
     sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def open_writer(path: Path) -> apsw.Connection:
@@ -78,6 +119,7 @@ def open_writer(path: Path) -> apsw.Connection:
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "full")
             connection.pragma("journal_size_limit", _JOURNAL_LIMIT_BYTES)
+            _require_writable(connection, path)
         except BaseException:
             connection.close(True)
             raise
@@ -88,8 +130,34 @@ def open_work_file(path: Path) -> apsw.Connection:
     """A connection to a file that nobody else has and that is synced, or dropped, as a whole."""
     with local_faults("open", path):
         connection = apsw.Connection(str(path), flags=_READ_WRITE)
-        connection.execute("PRAGMA synchronous=OFF")
+        try:
+            connection.execute("PRAGMA synchronous=OFF")
+            _require_writable(connection, path)
+        except BaseException:
+            connection.close(True)
+            raise
     return connection
+
+
+def _require_writable(connection: apsw.Connection, path: Path) -> None:
+    # SQLite opens for reading when opening for writing fails once, and stays with that.
+    if connection.readonly("main"):
+        raise ReadOnlyDisk("open", str(path))
+
+
+@contextmanager
+def in_transaction(connection: apsw.Connection) -> Iterator[None]:
+    """All of the block's statements or none.
+
+    After some failures SQLite ends the transaction by itself, and a ROLLBACK would hide them.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def open_reader(path: Path, attach: Mapping[str, Path] | None = None) -> apsw.Connection:
@@ -99,7 +167,7 @@ def open_reader(path: Path, attach: Mapping[str, Path] | None = None) -> apsw.Co
         for name, attached in (attach or {}).items():
             with local_faults("attach", attached):
                 uri = f"{attached.absolute().as_uri()}?mode=ro"
-                connection.execute(f'ATTACH ? AS "{name.replace(chr(34), chr(34) * 2)}"', (uri,))
+                connection.execute(f"ATTACH ? AS {quoted(name)}", (uri,))
         # One moment for all statements of the caller, whatever is restored meanwhile.
         connection.execute("PRAGMA query_only=ON; BEGIN")
     except BaseException:
@@ -123,8 +191,8 @@ def schema_version(connection: apsw.Connection) -> int:
 def create_database(path: Path, migrations: Sequence[Migration]) -> None:
     """A new database with the engine's tables and the whole schema."""
     with closing(open_writer(path)) as connection:
-        with local_faults("create", path), connection:
-            connection.execute(_ENGINE_TABLES)
+        with local_faults("create", path), in_transaction(connection):
+            connection.execute(ENGINE_TABLES)
         migrate(connection, path, migrations)
 
 
@@ -133,20 +201,22 @@ def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[Migrat
 
     Raises NewerSchema when the file is ahead of ``migrations``.
     """
-    current = schema_version(connection)
+    with local_faults("migrate", path):
+        current = schema_version(connection)
     if current > len(migrations):
         raise NewerSchema("open", str(path), detail=f"schema {current}, known {len(migrations)}")
     for migration in migrations[current:]:
-        with local_faults(f"migrate to {migration.name} in", path), connection:
+        with local_faults(f"migrate to {migration.name} in", path), in_transaction(connection):
             connection.execute(migration.sql)
             connection.pragma("user_version", migration.version)
 
 
-def verify_database(path: Path, key: str) -> int:
+def verify_database(path: Path, key: str, engine_table: str = "replica_position") -> int:
     """Check a closed file as a whole; returns its schema version.
 
-    ``key`` names where it came from. Raises NotADatabase or SnapshotCorrupt; a failing disk
-    is no damage and raises a LocalError.
+    ``key`` names where it came from, ``engine_table`` is what this version of the engine has in
+    each file. Raises NotADatabase or SnapshotCorrupt; a failing disk is no damage and raises a
+    LocalError.
     """
     try:
         with closing(_open_read_only(path)) as connection, local_faults("verify", path):
@@ -157,7 +227,7 @@ def verify_database(path: Path, key: str) -> int:
                 raise SnapshotCorrupt("verify", key, detail="; ".join(map(str, findings)))
             for table, *_ in connection.execute("PRAGMA foreign_key_check"):
                 raise SnapshotCorrupt("verify", key, detail=f"foreign keys of {table}")
-            connection.execute("SELECT * FROM replica_base, replica_transactions LIMIT 0")
+            connection.execute(f"SELECT * FROM {engine_table}, replica_transactions LIMIT 0")
             return schema_version(connection)
     except apsw.SQLError as error:
         raise NotADatabase("verify", key, detail=str(error)) from error
@@ -165,6 +235,34 @@ def verify_database(path: Path, key: str) -> int:
         if isinstance(error.__cause__, apsw.NotADBError):
             raise NotADatabase("verify", key) from error
         raise SnapshotCorrupt("verify", key, detail=error.detail) from error
+
+
+def has_table(path: Path, table: str) -> bool:
+    """Whether a closed file has a table; False for what is no database."""
+    try:
+        with closing(_open_read_only(path)) as connection, local_faults("read", path):
+            sql = "SELECT 1 FROM sqlite_schema WHERE name = ?"
+            return connection.execute(sql, (table,)).fetchone() is not None
+    except LocalCorrupt:
+        return False
+
+
+def compact_copy(path: Path, target: Path) -> None:
+    """Write one moment of an open file to ``target``, without free pages and in one piece."""
+    with local_faults("copy", path), closing(_open_read_only(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(target),))
+
+
+def empty_local_tables(connection: apsw.Connection, tables: Sequence[str]) -> None:
+    """Delete what concerns one file only: the engine's own notes and every other local table."""
+    kept = {*tables, "replica_position", "replica_transactions"}
+    rows = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
+        " ESCAPE '\\'"
+    )
+    for name in [str(row[0]) for row in rows]:
+        if name not in kept:
+            connection.execute(f"DELETE FROM {quoted(name)}")
 
 
 def copy_database(source: apsw.Connection, target: apsw.Connection) -> None:
@@ -185,7 +283,9 @@ def temporary_database(path: Path) -> Iterator[Path]:
         yield temporary
     finally:
         for leftover in (temporary, *_companions(temporary)):
-            leftover.unlink(missing_ok=True)
+            # The next start removes what stays.
+            with suppress(OSError):
+                leftover.unlink(missing_ok=True)
 
 
 def remove_leftovers(path: Path) -> None:

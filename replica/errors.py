@@ -10,21 +10,29 @@ __all__ = [
     "AccessDenied",
     "BucketMissing",
     "ClockSkewed",
+    "Contended",
     "DiskFailed",
     "DiskFull",
     "Diverged",
     "DurabilityTimeout",
+    "EntryRefused",
     "FileOwned",
-    "ForeignSnapshot",
+    "ForeignLog",
+    "Forked",
     "InvalidCredentials",
+    "LeaseHeld",
     "LocalCorrupt",
     "LocalError",
+    "LogNotEmpty",
+    "MigrationMismatch",
+    "MomentUnknown",
     "NewerSchema",
     "NotADatabase",
     "NotASnapshot",
     "NotRestored",
     "ObjectExists",
     "ObjectNotFound",
+    "PendingChanges",
     "ReadOnlyDisk",
     "ReplicaClosed",
     "ReplicaError",
@@ -37,6 +45,9 @@ __all__ = [
     "StoreRejected",
     "StoreThrottled",
     "StoreUnreachable",
+    "TransactionSetAside",
+    "TransactionTooLarge",
+    "UnfitTables",
     "WritesStopped",
     "WrongRegion",
 ]
@@ -161,22 +172,6 @@ class NotADatabase(SnapshotError):
     standard_remedy = "Check the prefix: another program may have written there."
 
 
-class NewerSchema(SnapshotError):
-    """Made by a newer version of the application; not damage, so nothing older is used."""
-
-    summary = "it was written by a newer version of the application"
-    standard_remedy = "Update the application."
-
-
-class ForeignSnapshot(SnapshotError):
-    """The store holds the history of another database."""
-
-    summary = "the store holds another database's history"
-    standard_remedy = (
-        "Nothing was published. Correct bucket and prefix, or take over the store's content."
-    )
-
-
 class LocalError(ReplicaError):
     """The local file or disk failed."""
 
@@ -215,10 +210,29 @@ class SchemaChanged(LocalError):
     standard_remedy = "Put the statement into a migration."
 
 
+class UnfitTables(LocalError):
+    """Tables that cannot be replicated without losing changes; all findings are in ``detail``."""
+
+    summary = "the tables cannot be replicated"
+    standard_remedy = "Change the schema, or leave the table out of the replicated ones."
+
+
+class TransactionTooLarge(LocalError):
+    summary = "the transaction is too large for one log entry"
+    standard_remedy = "Nothing was changed. Split it into several transactions."
+
+
 class StateError(ReplicaError):
     """The replica is in a state that does not allow this."""
 
     summary = "the replica is not in a state for this"
+
+
+class NewerSchema(StateError):
+    """Made by a newer version of the application; not damage, so nothing older is used."""
+
+    summary = "it was written by a newer version of the application"
+    standard_remedy = "Update the application."
 
 
 class NotRestored(StateError):
@@ -231,13 +245,87 @@ class ReplicaClosed(StateError):
     standard_remedy = "Open it again."
 
 
-class Diverged(StateError):
-    """Another process stored first; local pending writes are kept and not published."""
+class EntryRefused(StateError):
+    """An object in the log is not the entry that belongs there; read twice, never skipped."""
 
-    summary = "another process stored its changes first"
+    summary = "the log entry is damaged or not the one that belongs there"
     standard_remedy = (
-        "Local changes are kept. Take over from the store: they are backed up there first."
+        "Nothing is lost here and nothing is published. Put the entry back with "
+        "`python cli.py doctor --repair`."
     )
+
+
+class Diverged(StateError):
+    """A sound entry does not fit the local content: the two are no longer the same database."""
+
+    summary = "the log entry does not fit the local database"
+    standard_remedy = (
+        "Local changes are kept and nothing is published. Take over from the store: they are "
+        "backed up there first."
+    )
+
+
+class ForeignLog(StateError):
+    """The store holds the history of another database."""
+
+    summary = "the store holds another database's history"
+    standard_remedy = (
+        "Nothing was published. Correct bucket and prefix, or take over the store's content."
+    )
+
+
+class PendingChanges(StateError):
+    """A file is to be replaced that holds changes which are in no store."""
+
+    summary = "the file holds changes that are saved nowhere else"
+    standard_remedy = "Open it with the application, which saves them, or give another name."
+
+
+class Forked(StateError):
+    """Two writers of a store without conditional writes used the same number; both are kept."""
+
+    summary = "two writers wrote the same entry of the log"
+    standard_remedy = "Stop one of the writers, keep one of the two objects and move the other."
+
+
+class LeaseHeld(StateError):
+    """Another process writes to a store that allows only one writer."""
+
+    summary = "another process is the writer of this store"
+    standard_remedy = "Changes wait here. Stop the other process, or wait until it has ended."
+
+
+class Contended(StateError):
+    """Other writers were first every time; the change stays pending."""
+
+    summary = "other writers were first each time"
+    standard_remedy = "Nothing is lost; it is tried again by itself."
+
+
+class MigrationMismatch(StateError):
+    """The log has a migration of this version with other SQL."""
+
+    summary = "the log holds another migration under this version"
+    standard_remedy = (
+        "Use the application that wrote the log, or give this one a prefix of its own."
+    )
+
+
+class LogNotEmpty(StateError):
+    summary = "the store has a log already"
+    standard_remedy = "Take over from the store instead, or empty its prefix first."
+
+
+class MomentUnknown(StateError):
+    summary = "the log does not reach that moment"
+    standard_remedy = "Choose a sequence or a time within the log."
+
+
+class TransactionSetAside(StateError):
+    """Somebody else's changes came first and this transaction cannot be applied on top of them."""
+
+    summary = "the change could not be applied after another writer's"
+    standard_remedy = "Its values are kept in sync_conflicts; look at them and enter them again."
 
 
 class RolledBack(StateError):

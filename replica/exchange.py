@@ -1,91 +1,111 @@
-"""What passes between a local file and the store: publishing, catching up, backing up.
+"""What passes between a local file and the store: publishing, catching up, migrating, copying.
 
 Nothing here is held back by a lock of the local file while a request runs; the caller makes sure
 that only one exchange runs at a time.
 """
 
-import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
-from replica.database import Migration, create_database, temporary_database, verify_database
+from replica.beginning import Beginning, PrepareFirst
+from replica.content import Archive
+from replica.database import Migration
+from replica.envelope import Change, Entry, Kind, entry_sha256, unpack_entry
 from replica.errors import (
     AccessDenied,
     BucketMissing,
     ClockSkewed,
-    Diverged,
-    ForeignSnapshot,
+    Contended,
+    EntryRefused,
+    ForeignLog,
     InvalidCredentials,
-    LocalCorrupt,
+    LogNotEmpty,
     ObjectExists,
     ObjectNotFound,
+    PendingChanges,
     ReplicaError,
     RolledBack,
-    SnapshotError,
     StoreError,
+    StoreUnreachable,
     WrongRegion,
 )
-from replica.history import DAMAGE, fetch, list_snapshots, newest_good, require_lineage
-from replica.live import Base, LiveDatabase, Transaction, as_text, pending_ids
-from replica.localfaults import local_faults
-from replica.snapshot import BACKUPS, pack, snapshot_key, unpack, unpack_metadata
+from replica.live import LiveDatabase
+from replica.log import Log, find_log, log_key, make_log
+from replica.position import Fetched, Position, seconds_of
+from replica.probe import ProbeResult, StoreMode
+from replica.reading import LogReader, ReadAhead
+from replica.snapshots import (
+    BACKUPS,
+    SnapshotRef,
+    is_due,
+    pack_content,
+    pack_first_content,
+    prune,
+    put_snapshot,
+    read_head,
+)
 from replica.store import ObjectInfo, ObjectStore, PutMode
 
-__all__ = ["REFUSALS", "Exchange", "PrepareFirst"]
-
-PrepareFirst = Callable[[ObjectStore, Transaction], None]
+__all__ = ["REFUSALS", "Exchange", "ExchangeOptions"]
 
 # Answers that mean the request was not carried out, and that only a person can change.
 REFUSALS = (AccessDenied, BucketMissing, ClockSkewed, InvalidCredentials, WrongRegion)
 
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _TAKE_OVER_ATTEMPTS = 5
+_MOST_LOST_RACES = 100
+
+# A store that is emptied or rolled back gives no sign: a claim would succeed above a hole. So the
+# place is looked at again before anything is written, at the price of at most one GET a minute.
+_PLACE_HOLDS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The exact bytes for one number, kept until it is known whose they are."""
+class ExchangeOptions:
+    """What an exchange needs besides a file: see ``Replica`` for the meaning of each."""
 
-    sequence: int
-    body: bytes
-    lineage: str
-    transaction_ids: frozenset[str]
+    store: ObjectStore
+    migrations: Sequence[Migration]
+    tables: Sequence[str]
+    clock: Callable[[], datetime]
+    randomness: Random
+    latest_key: str
+    prepare_first: PrepareFirst | None
+    probe: Callable[[ObjectStore, Random], ProbeResult]
+    workers: int
 
-    @property
-    def key(self) -> str:
-        return snapshot_key(self.sequence)
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """Whose a sequence is: our entry as it is stored, or None if other bytes are there.
+
+    ``created`` if it was not there before.
+    """
+
+    ours: Fetched | None
+    created: bool
 
 
 class Exchange:
     """The store's side of one replica. ``notes`` are sentences for its status."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        migrations: Sequence[Migration],
-        clock: Callable[[], datetime],
-        randomness: Random,
-        latest_key: str,
-        prepare_first: PrepareFirst | None,
-    ) -> None:
-        self._store = store
-        self._migrations = migrations
-        self._clock = clock
-        self._random = randomness
-        self._latest_key = latest_key
-        self._prepare_first = prepare_first
-        self._writer_id = f"{randomness.getrandbits(64):016x}"
-        self._claim: Claim | None = None
-        self._latest: bytes | None = None
-        self._place_known = False
+    def __init__(self, options: ExchangeOptions) -> None:
+        self._options = options
+        self._store = options.store
+        self.writer_id = f"{options.randomness.getrandbits(64):016x}"
+        self._log: Log | None = None
+        self._place_seen_at: datetime | None = None
+        self.snapshot: SnapshotRef | None = None
+        self._damaged: set[str] = set()
+        self._ahead: ReadAhead | None = None
         self.notes: dict[str, str] = {}
-        self.snapshot_size_bytes: int | None = None
 
     @property
     def clock_offset_seconds(self) -> float | None:
@@ -95,276 +115,371 @@ class Exchange:
 
     @contextmanager
     def first_file(self, path: Path) -> Iterator[tuple[Path, bool]]:
-        """A closed file to begin with, and whether it came from the store.
+        """A closed, verified file to begin with, and whether its content came from the store.
 
-        If the store is empty it is a new database. What ``prepare_first`` puts into that is
-        published before anyone sees it: of two that start at once, one finds the other's.
+        A store without a log gets one: of several processes that start at once, one makes it and
+        all begin with what it made.
         """
-        while True:
-            listed = list_snapshots(self._store)
-            if listed:
-                with newest_good(self._store, listed, path, self._migrations) as restored:
-                    self._note_damage(restored.damaged, restored.base.sequence)
-                    self.snapshot_size_bytes = restored.size_bytes
-                    self._place_known = True
-                    yield restored.path, True
-                return
-            with temporary_database(path) as fresh:
-                if self._make_first(fresh):
-                    yield fresh, False
-                    return
+        log = find_log(self._store, self._options.clock)
+        existed = log is not None
+        if log is None:
+            findings, damaged = self._beginning().begin(path)
+            self._note_findings(findings)
+            self._note_damage(damaged)
+            log = find_log(self._store, self._options.clock)
+            if log is None:
+                raise StoreUnreachable("find", log_key(1), detail="the log that was just begun")
+        if self._options.workers > 1:
+            self._ahead = ReadAhead(log, self._options.workers)
+        try:
+            with self._archive(log).shortcut(path) as restored:
+                self._note_damage(restored.damaged)
+                self.snapshot = restored.snapshot
+                yield restored.path, existed
+        except BaseException:
+            self._end_ahead()
+            raise
 
-    def reconcile(self, live: LiveDatabase) -> bool:
-        """Find the file's place in the store and take what is newer; True if it changed.
+    def find_place(self, live: LiveDatabase) -> bool:
+        """Make sure that the log is the file's and take what is newer; True if it changed.
 
-        Raises RolledBack, ForeignSnapshot or Diverged where the store's history is not the
-        file's, NewerSchema where it is ahead of this program.
+        Raises RolledBack or ForeignLog where the log is not the one the file is part of,
+        EntryRefused, Diverged, NewerSchema or MigrationMismatch where it cannot be followed.
         """
-        self._place_known = False
-        base = live.base
-        listed = list_snapshots(self._store)
-        if base.sequence:
-            self._require_base(base, listed)
-        changed = live.pending > 0 and self._recognise(live, _after(live, listed))
-        newer = _after(live, listed)
-        if newer:
-            self._take(live, newer)
-            changed = True
-        self._place_known = True
-        return changed
+        self._require_place(live.position)
+        if self.snapshot is None:
+            self.snapshot = self._read_head(live)
+        try:
+            return self._catch_up(live, listing=True)
+        finally:
+            self._end_ahead()
+
+    def _end_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.end()
+            self._ahead = None
+
+    def forget_place(self) -> None:
+        """After an error: the store may not be the one that it was."""
+        self._place_seen_at = None
 
     def synchronise(self, live: LiveDatabase) -> bool:
         """Publish what is pending, else take what is newer; True if anything moved."""
-        try:
-            moved = not self._place_known and self.reconcile(live)
-            if live.pending:
-                while live.pending:
-                    self._publish(live)
-                moved = True
-            elif not moved:
-                moved = self._catch_up(live)
-        except ReplicaError:
-            self._place_known = False
-            raise
-        self._put_latest()
-        return moved
+        publishing = live.pending > 0 or live.has_claim()
+        if publishing or self._place_seen_at is None:
+            self._require_fresh_place(live.position)
+        moved = self._publish(live) if publishing else self._catch_up(live, listing=False)
+        return self._migrate(live) or moved
 
-    def back_up(self, live: LiveDatabase, label: str) -> ObjectInfo:
-        """Keep a copy of the file as it is, under the store's time and a label."""
+    def make_snapshot(self, live: LiveDatabase, *, only_if_due: bool) -> SnapshotRef | None:
+        """Store a snapshot of what is in the log, for quicker restores; None if none is due.
+
+        Raises StoreError, LocalError.
+        """
+        if only_if_due and not self._is_due(live):
+            return None
+        if self.snapshot is None or self.snapshot.sequence < live.position.sequence:
+            # Somebody else may have made one since.
+            self.snapshot = self._read_head(live) or self.snapshot
+            if only_if_due and not self._is_due(live):
+                return None
+        if self.snapshot is None or self.snapshot.sequence < live.position.sequence:
+            self._require_fresh_place(live.position)
+            body = pack_content(live.path, self._options.tables)
+            self.snapshot = put_snapshot(self._store, body, self._options.latest_key)
+            self._prune()
+        return self.snapshot
+
+    def back_up(self, live: LiveDatabase, label: str, *, pending: bool = False) -> ObjectInfo:
+        """Keep a copy of the content under the store's time and a label.
+
+        ``pending`` includes what is not in the log.
+        """
         if not _LABEL.fullmatch(label):
             raise ValueError(f"a label is lower-case letters, digits and hyphens: {label!r}")
-        return self._back_up(live, label)[0]
-
-    def take_over(self, live: LiveDatabase) -> None:
-        """Replace the file by the store's newest, after a copy of it went to the backups."""
-        self._claim = None
-        for _ in range(_TAKE_OVER_ATTEMPTS):
-            listed = list_snapshots(self._store)
-            if not listed:
-                raise RolledBack("take over from", self._store.location, detail="it is empty")
-            _, copied = self._back_up(live, "set-aside")
-            with newest_good(self._store, listed, live.path, self._migrations) as restored:
-                self._note_damage(restored.damaged, restored.base.sequence)
-                # A change made since the copy is in no backup: copy again.
-                if live.replace_content(restored.path, known=copied):
-                    self._forget_latest()
-                    self.snapshot_size_bytes = restored.size_bytes
-                    return
-        raise Diverged("take over from", self._store.location, "Try again when nobody is writing.")
-
-    def _make_first(self, path: Path) -> bool:
-        create_database(path, self._migrations)
-        with closing(LiveDatabase(path, self._clock, self._random)) as live:
-            if self._prepare_first is not None:
-                with live.transaction() as transaction:
-                    self._prepare_first(self._store, transaction)
-            try:
-                while live.pending:
-                    self._publish(live)
-            except Diverged:
-                return False
-            finally:
-                self._claim = None
-        return True
-
-    def _publish(self, live: LiveDatabase) -> None:
-        claim, base = self._claim, live.base
-        if claim is None or claim.sequence != base.tip + 1:
-            claim = self._claim = self._make_claim(live)
-        unconfirmed: StoreError | None = None
-        try:
-            self._store.put(claim.key, claim.body, PutMode.CREATE)
-        except REFUSALS:
-            raise
-        except StoreError as error:
-            unconfirmed = error
-        info = self._settle(claim, unconfirmed)
-        if info is None:
-            # Other bytes have the number: an earlier attempt of ours, or somebody else's.
-            if not self.reconcile(live):
-                raise unconfirmed or Diverged("publish", claim.key)
-            return
-        stored_at = max(base.stored_at, as_text(info.modified_at))
-        sha256 = hashlib.sha256(claim.body).hexdigest()
-        live.mark_stored(
-            Base(claim.sequence, claim.sequence, sha256, claim.lineage, stored_at),
-            claim.transaction_ids,
-        )
-        self._claim, self._latest = None, claim.body
-        self.snapshot_size_bytes = len(claim.body)
-        self.notes.pop("damage", None)
-
-    def _settle(self, claim: Claim, unconfirmed: StoreError | None) -> ObjectInfo | None:
-        """Whose the number is: what is stored under it if that is ours, None if other bytes.
-
-        Asked after a confirmed claim too: the time of a change has to be the one that everybody
-        sees who reads the object, and the answer to a put can name another second.
-        """
-        try:
-            stored = self._store.get(claim.key)
-        except ObjectNotFound as error:
-            # It may still land: the same bytes are tried again.
-            raise unconfirmed or error from None
-        return stored.info if stored.body == claim.body else None
-
-    def _make_claim(self, live: LiveDatabase) -> Claim:
-        base = live.base
-        sequence = base.tip + 1
-        lineage = base.lineage or f"{self._random.getrandbits(128):032x}"
-        body, copied = self._pack(live, sequence=sequence, lineage=lineage)
-        return Claim(sequence, body, lineage, copied)
-
-    def _pack(
-        self, live: LiveDatabase, *, sequence: int, lineage: str
-    ) -> tuple[bytes, frozenset[str]]:
-        with temporary_database(live.path) as path:
-            copied = live.copy_to(path)
-            try:
-                schema = verify_database(path, str(live.path))
-            except SnapshotError as error:
-                raise LocalCorrupt("copy", str(live.path), detail=error.detail) from error
-            with local_faults("read", path):
-                database = path.read_bytes()
-        body = pack(
-            database,
-            lineage=lineage,
-            sequence=sequence,
-            parent_sha256=live.base.object_sha256,
-            schema_version=schema,
-            writer_id=self._writer_id,
-        )
-        return body, copied
-
-    def _recognise(self, live: LiveDatabase, newer: Mapping[int, ObjectInfo]) -> bool:
-        """Mark pending changes that turn out to be in the store: a claim whose answer was lost.
-
-        They are recognised by the transactions, never by the writer. Raises Diverged at the
-        first snapshot that is somebody else's.
-        """
-        changed = False
-        for number, info in newer.items():
-            if not live.pending:
-                break
-            base = live.base
-            with live.read() as connection:
-                ours = pending_ids(connection)
-            with temporary_database(live.path) as path:
-                try:
-                    fetched = fetch(self._store, info, path, len(self._migrations))
-                except DAMAGE as error:
-                    # Its number stays taken; our changes go on with the next.
-                    live.mark_stored(replace(base, tip=number), ())
-                    self._note_damage((error,), base.sequence)
-                    changed = True
-                    continue
-            require_lineage(fetched, base.lineage)
-            follows = fetched.metadata.parent_sha256 == base.object_sha256
-            if not (follows and fetched.pending and fetched.pending <= ours):
-                raise Diverged("publish", info.key)
-            live.mark_stored(fetched.base, fetched.pending)
-            changed = True
-        return changed
-
-    def _take(self, live: LiveDatabase, newer: Mapping[int, ObjectInfo]) -> None:
-        lineage = live.base.lineage
-        with newest_good(self._store, newer, live.path, self._migrations, lineage) as restored:
-            # What this file holds may be in no other place: a snapshot that was damaged or removed.
-            if live.held_ids() - restored.held or not live.replace_content(restored.path):
-                raise Diverged("restore", snapshot_key(restored.base.sequence))
-            self._forget_latest()
-            self._note_damage(restored.damaged, restored.base.sequence)
-            self.snapshot_size_bytes = restored.size_bytes
-
-    def _catch_up(self, live: LiveDatabase) -> bool:
-        try:
-            self._store.get(snapshot_key(live.base.tip + 1))
-        except ObjectNotFound:
-            return False
-        return self.reconcile(live)
-
-    def _require_base(self, base: Base, listed: Mapping[int, ObjectInfo]) -> None:
-        """Check that the store still holds what the file is based on."""
-        gone = RolledBack("find", snapshot_key(base.sequence), detail=self._store.location)
-        if not listed:
-            raise gone
-        number = base.sequence if base.sequence in listed else max(listed)
-        key = listed[number].key
-        body = self._store.get(key).body
-        if hashlib.sha256(body).hexdigest() == base.object_sha256:
-            return
-        try:
-            lineage = unpack_metadata(body, key).lineage
-        except DAMAGE:
-            if number == base.sequence:
-                return
-            raise
-        if lineage != base.lineage:
-            raise ForeignSnapshot("find", key, detail=self._store.location)
-        if number != base.sequence:
-            raise gone
-        try:
-            unpack(body, key)
-        except DAMAGE:
-            # Ours by its description, but damaged: the local copy is the better one.
-            return
-        raise gone
-
-    def _put_latest(self) -> None:
-        """Keep the newest snapshot under a fixed name, for people; the engine never reads it."""
-        if self._latest is None:
-            return
-        try:
-            self._store.put(self._latest_key, self._latest, PutMode.OVERWRITE)
-        except StoreError as error:
-            # The change itself is safe; this is tried again with the next exchange.
-            self.notes["latest"] = str(error)
-        else:
-            self._latest = None
-            self.notes.pop("latest", None)
-
-    def _forget_latest(self) -> None:
-        """Whoever published what this file has just taken has put the newer copy."""
-        self._latest = None
-        self.notes.pop("latest", None)
-
-    def _back_up(self, live: LiveDatabase, label: str) -> tuple[ObjectInfo, frozenset[str]]:
-        base = live.base
-        body, copied = self._pack(live, sequence=base.sequence, lineage=base.lineage)
-        moment = self._clock() + timedelta(seconds=self.clock_offset_seconds or 0.0)
+        body = pack_content(live.path, self._options.tables, pending=pending)
+        moment = self._store_time()
         stem = f"{BACKUPS}{moment:%Y-%m-%dT%H-%M-%SZ}-{label}"
         for count in itertools.count(1):
             key = f"{stem}.db.zst" if count == 1 else f"{stem}-{count}.db.zst"
             try:
-                return self._store.put(key, body, PutMode.CREATE), copied
+                return self._store.put(key, body, PutMode.CREATE)
             except ObjectExists:
                 continue
         raise AssertionError("unreachable")
 
-    def _note_damage(self, damaged: Sequence[SnapshotError], used: int) -> None:
+    def take_over(self, live: LiveDatabase) -> None:
+        """Replace the file by the store's newest, after a copy of it went to the backups."""
+        log = find_log(self._store, self._options.clock)
+        if log is None:
+            raise RolledBack("take over from", self._store.location, detail="it is empty")
+        for _ in range(_TAKE_OVER_ATTEMPTS):
+            known = live.pending_ids()
+            self.back_up(live, "set-aside", pending=True)
+            with self._archive(log).shortcut(live.path) as restored:
+                self._note_damage(restored.damaged)
+                # A change made since the copy is in no backup: copy again.
+                if live.replace_content(restored.path, known):
+                    self._log, self.snapshot = log, restored.snapshot
+                    self.find_place(live)
+                    return
+        remedy = "Try again when nobody is writing."
+        raise PendingChanges("take over from", self._store.location, remedy)
+
+    def start_new_log(self, live: LiveDatabase) -> None:
+        """Begin a log with the file's content, in a store that has none.
+
+        Raises LogNotEmpty if it has one. What is pending stays pending, for the new log.
+        """
+        if find_log(self._store, self._options.clock) is not None:
+            raise LogNotEmpty("begin a log in", self._store.location)
+        content = pack_first_content(live.path, self._options.tables)
+        body, findings = self._beginning().begin_with(content)
+        if body is None:
+            raise LogNotEmpty("begin a log in", self._store.location)
+        self._note_findings(findings)
+        log = find_log(self._store, self._options.clock)
+        if log is None:
+            raise StoreUnreachable("find", log_key(1), detail="the log that was just begun")
+        genesis = self._archive(log).reader.genesis()
+        if genesis.body != body:
+            raise LogNotEmpty("begin a log in", self._store.location)
+        live.stand_at(genesis.position_after(str(genesis.entry.description["mode"])))
+        self._log, self.snapshot = log, None
+
+    def release(self) -> None:
+        """Let go of what tells other processes that this one is writing."""
+        if self._log is not None:
+            self._log.release()
+
+    def publish_entry(self, live: LiveDatabase, entry: Entry) -> int | None:
+        """Claim the next sequence for an entry that is not made from the outbox, and apply it.
+
+        Its sequence; None if the race was lost: the file has caught up then, and whoever made
+        the entry has to decide anew. Nothing may be pending in a claim.
+        """
+        sequence, body = live.keep_claim(entry)
+        settled = self._settle(live.position, sequence, body)
+        if settled.ours is None:
+            self._catch_up_to(live, sequence)
+            return None
+        self._take(live, settled.ours)
+        return sequence
+
+    def next_entry(
+        self,
+        live: LiveDatabase,
+        kind: Kind,
+        description: Mapping[str, object] = MappingProxyType({}),
+        changes: tuple[Change, ...] = (),
+    ) -> Entry:
+        """An entry that follows the file's position."""
+        position = live.position
+        return Entry(
+            kind=kind,
+            log_id=position.log_id,
+            sequence=position.sequence + 1,
+            parent_sha256=position.entry_sha256,
+            parent_stored_at_s=seconds_of(position.stored_at),
+            writer_id=self.writer_id,
+            schema_version=live.schema_version,
+            description=description,
+            changes=changes,
+        )
+
+    def archive(self, live: LiveDatabase) -> Archive:
+        """The log that the file is part of, to restore from."""
+        return self._archive(self._log_of(live.position))
+
+    def _publish(self, live: LiveDatabase) -> bool:
+        """Publish all that is pending; True if anything moved."""
+        moved = False
+        for _ in range(_MOST_LOST_RACES):
+            claim = live.claim(self.writer_id)
+            if claim is None:
+                return moved
+            moved = True
+            settled = self._settle(live.position, *claim)
+            if settled.ours is None:
+                self._catch_up_to(live, claim[0])
+                continue
+            self._take(live, settled.ours)
+            if not settled.created:
+                # Only an entry that was just created is known to be the last.
+                self._catch_up(live, listing=False)
+        raise Contended("publish", self._store.location)
+
+    def _settle(self, position: Position, sequence: int, body: bytes) -> _Settled:
+        """Whose a sequence is.
+
+        A refusal or an error can follow upon our own success, when an answer was lost: what is
+        there decides. Raises the error if nothing is there; the same bytes are tried again then.
+        """
+        log, key = self._current_log(), log_key(sequence)
+        entry = unpack_entry(body, key)
+        self._require_fresh_place(position)
+        unconfirmed: StoreError
+        try:
+            info = log.claim(sequence, body, entry.writer_id)
+            return _Settled(Fetched(entry, body, info.modified_at), created=True)
+        except REFUSALS:
+            raise
+        except StoreError as error:
+            unconfirmed = error
+        try:
+            stored = log.fetch(sequence)
+        except ObjectNotFound:
+            raise unconfirmed from None
+        if stored.body != body:
+            return _Settled(None, created=False)
+        # It may have landed long ago, and the store been rolled back since.
+        self._require_place(position)
+        return _Settled(Fetched(entry, body, stored.info.modified_at), created=False)
+
+    def _catch_up_to(self, live: LiveDatabase, sequence: int) -> None:
+        """Apply what came first at a sequence that was claimed."""
+        self._catch_up(live, listing=False)
+        if live.position.sequence < sequence:
+            raise StoreUnreachable("read", log_key(sequence), detail="it was there a moment ago")
+
+    def _catch_up(self, live: LiveDatabase, *, listing: bool) -> bool:
+        moved = False
+        reader = self._reader(self._log_of(live.position))
+        for batch in reader.batches(live.position, live.path, listing=listing):
+            live.advance(batch)
+            moved = True
+        return moved
+
+    def _take(self, live: LiveDatabase, published: Fetched) -> None:
+        with self._reader(self._current_log()).with_base(published, live.path) as item:
+            live.advance([item])
+
+    def _migrate(self, live: LiveDatabase) -> bool:
+        """Bring the log's schema up to this program's; True if that was needed."""
+        moved = False
+        for _ in range(_MOST_LOST_RACES):
+            current = live.schema_version
+            if current == len(self._options.migrations):
+                return moved
+            moved = True
+            # What is pending was made for the schema as it is.
+            self._publish(live)
+            migration = self._options.migrations[current]
+            description: dict[str, object] = {
+                "version": migration.version,
+                "name": migration.name,
+                "sql": migration.sql,
+                "sha256": migration.sha256,
+            }
+            self.publish_entry(live, self.next_entry(live, Kind.MIGRATION, description))
+        raise Contended("migrate", self._store.location)
+
+    def _require_place(self, position: Position) -> None:
+        """Check that the file's newest entry is in the log, with the same hash."""
+        log = self._log_of(position)
+        try:
+            body = log.fetch(position.sequence).body
+            if entry_sha256(body) != position.entry_sha256:
+                # It may have been damaged on its way.
+                body = log.fetch(position.sequence).body
+        except ObjectNotFound:
+            raise self._why_gone(log, position) from None
+        if entry_sha256(body) != position.entry_sha256:
+            key = log_key(position.sequence)
+            raise self._not_ours(unpack_entry(body, key), position)
+        self._place_seen_at = self._options.clock()
+
+    def _require_fresh_place(self, position: Position) -> None:
+        seen_at = self._place_seen_at
+        if seen_at is None or abs(self._options.clock() - seen_at) >= _PLACE_HOLDS:
+            self._require_place(position)
+
+    def _why_gone(self, log: Log, position: Position) -> ReplicaError:
+        key = log_key(position.sequence)
+        if log.list_after(position.sequence):
+            return EntryRefused("find", key, detail="it is missing, and later entries are there")
+        found = find_log(self._store, self._options.clock)
+        if found is None:
+            return RolledBack("find", key, detail=f"{self._store.location} is empty")
+        return self._not_ours(self._reader(found).genesis().entry, position)
+
+    def _not_ours(self, there: Entry, position: Position) -> ReplicaError:
+        kind = RolledBack if there.log_id == position.log_id else ForeignLog
+        return kind("find", log_key(position.sequence), detail=self._store.location)
+
+    def _is_due(self, live: LiveDatabase) -> bool:
+        last = self.snapshot
+        since = last.sequence if last else 0
+        entries = live.position.sequence - since
+        tail_bytes = live.tail_bytes(entries) if entries > 0 else 0
+        return is_due(last, entries, tail_bytes, self._store_time())
+
+    def _read_head(self, live: LiveDatabase) -> SnapshotRef | None:
+        found = read_head(self._store, live.position.log_id)
+        return None if found is None or found.key in self._damaged else found
+
+    def _prune(self) -> None:
+        try:
+            prune(self._store)
+        except StoreError as error:
+            # The snapshot is made; old ones cost a little until the next one tries again.
+            self.notes["prune"] = str(error)
+        else:
+            self.notes.pop("prune", None)
+
+    def _beginning(self) -> Beginning:
+        options = self._options
+        return Beginning(
+            store=options.store,
+            migrations=options.migrations,
+            tables=options.tables,
+            prepare_first=options.prepare_first,
+            probe=options.probe,
+            clock=options.clock,
+            randomness=options.randomness,
+            writer_id=self.writer_id,
+        )
+
+    def _archive(self, log: Log) -> Archive:
+        options = self._options
+        return Archive(
+            options.store,
+            log,
+            options.migrations,
+            options.tables,
+            workers=options.workers,
+            ahead=self._ahead,
+        )
+
+    def _reader(self, log: Log) -> LogReader:
+        options = self._options
+        return LogReader(
+            options.store,
+            log,
+            known_schema=len(options.migrations),
+            workers=options.workers,
+            ahead=self._ahead,
+        )
+
+    def _log_of(self, position: Position) -> Log:
+        if self._log is None or self._log.mode != position.mode:
+            self._log = make_log(self._store, StoreMode(position.mode), self._options.clock)
+        return self._log
+
+    def _current_log(self) -> Log:
+        if self._log is None:
+            raise AssertionError("a claim comes after finding the place in the log")
+        return self._log
+
+    def _store_time(self) -> datetime:
+        return self._options.clock() + timedelta(seconds=self.clock_offset_seconds or 0.0)
+
+    def _note_findings(self, findings: Sequence[str]) -> None:
+        if findings:
+            self.notes["probe"] = " ".join(findings)
+
+    def _note_damage(self, damaged: Sequence[ReplicaError]) -> None:
+        self._damaged.update(error.key for error in damaged)
         if damaged:
             found = " ".join(str(error) for error in damaged)
-            self.notes["damage"] = f"{found} Number {used} is used instead."
-
-
-def _after(live: LiveDatabase, listed: Mapping[int, ObjectInfo]) -> dict[int, ObjectInfo]:
-    return {number: info for number, info in listed.items() if number > live.base.tip}
+            self.notes["damage"] = f"{found} What came before it was used instead."

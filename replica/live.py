@@ -1,94 +1,92 @@
-"""The local file while it is in use: one writer, many readers, and its place in the store."""
+"""The local file while it is in use: one writer, many readers, an outbox, a place in the log."""
 
 import random
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import apsw
 
-from replica.database import copy_database, open_reader, open_work_file, open_writer
-from replica.errors import LocalCorrupt, ReplicaClosed, SchemaChanged
+from replica.advance import advance
+from replica.changes import recording
+from replica.conflicts import CONFLICTS_TABLE
+from replica.database import (
+    Migration,
+    copy_database,
+    in_transaction,
+    open_reader,
+    open_work_file,
+    open_writer,
+    schema_version,
+)
+from replica.envelope import Change, Entry, Kind, pack_entry
+from replica.errors import ReplicaClosed, SchemaChanged, TransactionTooLarge
 from replica.localfaults import local_faults, sqlite_faults
+from replica.position import (
+    Fetched,
+    Position,
+    Writer,
+    as_text,
+    forget_log,
+    read_claim,
+    read_envelopes,
+    read_position,
+    read_writers,
+    seconds_of,
+    write_position,
+)
+from replica.transaction import Transaction, guarding
 
-__all__ = [
-    "Base",
-    "LiveDatabase",
-    "Transaction",
-    "as_text",
-    "mark_stored",
-    "pending_ids",
-    "read_base",
-]
+__all__ = ["LiveDatabase", "LiveFacts"]
 
+MAX_TRANSACTION_BYTES = 32 << 20
+"""Of one changeset, before compression."""
 
-Value = None | int | float | str | bytes
-Bindings = Sequence[Value] | Mapping[str, Value]
+_ENTRY_BYTES = 4 << 20
+_ENTRY_TRANSACTIONS = 1000
+
+NO_POSITION = Position()
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """The snapshot that the local content is based on; the columns of ``replica_base``.
+class LiveFacts:
+    """What a status says of a file; see ``Status``. ``oldest_pending_at`` is by the local clock."""
 
-    The next claim is ``tip`` + 1. It is above ``sequence`` only after a claim met damaged
-    snapshots, whose numbers stay taken; until a claim needs that, they may still be mended.
-    ``stored_at`` is UTC text by the store's clock.
-    """
-
-    sequence: int = 0
-    tip: int = 0
-    object_sha256: str = ""
-    lineage: str = ""
-    stored_at: str = ""
-
-
-class Transaction:
-    """What ``Replica.transaction()`` yields; ``id`` names it in waits and in other tables."""
-
-    def __init__(self, connection: apsw.Connection, transaction_id: str) -> None:
-        self.id = transaction_id
-        self._connection = connection
-        self._cursors: list[apsw.Cursor] = []
-        self._ended = False
-
-    def execute(self, sql: str, bindings: Bindings | None = None) -> apsw.Cursor:
-        """Run statements; take the rows from the cursor before the transaction ends."""
-        return self._cursor().execute(sql, bindings)
-
-    def executemany(self, sql: str, rows: Iterable[Bindings]) -> None:
-        """Run a statement once for each row of bindings."""
-        self._cursor().executemany(sql, rows)
-
-    def end(self) -> None:
-        """Close the cursors: one that was left half read would keep the file busy."""
-        self._ended = True
-        for cursor in self._cursors:
-            cursor.close(True)
-
-    def _cursor(self) -> apsw.Cursor:
-        if self._ended:
-            raise RuntimeError("the transaction has ended")
-        cursor = self._connection.cursor()
-        self._cursors.append(cursor)
-        return cursor
+    position: Position = NO_POSITION
+    pending: int = 0
+    pending_bytes: int = 0
+    oldest_pending_at: datetime | None = None
+    writers: tuple[Writer, ...] = ()
+    conflicts: int = 0
 
 
 class LiveDatabase:
-    """An open database file. Methods may be called from any thread; none uses the network."""
+    """An open database file. Methods may be called from any thread; none uses the network.
+
+    ``tables`` are the replicated ones: only what changes in them is recorded.
+    """
 
     def __init__(
-        self, path: Path, clock: Callable[[], datetime], randomness: random.Random
+        self,
+        path: Path,
+        migrations: Sequence[Migration],
+        tables: Sequence[str],
+        *,
+        clock: Callable[[], datetime],
+        randomness: random.Random,
     ) -> None:
         self.path = path
+        self._migrations = migrations
+        self._tables = (*tables, CONFLICTS_TABLE)
         self._clock = clock
         self._random = randomness
         self._write_lock = threading.RLock()
-        self._unchanged: deque[str] = deque(maxlen=1000)
+        self._without_effect: deque[str] = deque(maxlen=1000)
         self._closed = False
         self._writer = open_writer(path)
         try:
@@ -98,98 +96,152 @@ class LiveDatabase:
             raise
 
     @property
-    def base(self) -> Base:
-        return self._base
+    def position(self) -> Position:
+        return self._position
 
     @property
     def pending(self) -> int:
-        """How many transactions are not in the store."""
+        """How many transactions are not in the log."""
         return self._pending
+
+    @property
+    def schema_version(self) -> int:
+        """The version of the content's schema."""
+        return self._schema_version
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """All of the block's statements or, if it raises, none; other writers wait.
 
-        A block that changes nothing leaves no trace. Raises SchemaChanged for DDL.
+        Raises SchemaChanged for DDL and TransactionTooLarge. The engine's own tables cannot be
+        written to, nor the transaction be ended, by a statement of the block (apsw.AuthError).
         """
         with self._writing() as writer:
             transaction = Transaction(writer, self._new_id())
-            try:
-                with sqlite_faults("write to", self.path):
-                    writer.execute("BEGIN IMMEDIATE")
-                    schema = writer.pragma("schema_version")
-                    # First, so that no statement of the block can be committed without it.
-                    writer.execute(
-                        "INSERT INTO replica_transactions (transaction_id, committed_at)"
-                        " VALUES (?, ?)",
-                        (transaction.id, as_text(self._clock())),
-                    )
-                    changes = writer.total_changes()
-                    yield transaction
-                    transaction.end()
+            with sqlite_faults("write to", self.path), in_transaction(writer):
+                schema = writer.pragma("schema_version")
+                with recording(writer, self._tables) as changes, guarding(writer):
+                    try:
+                        yield transaction
+                    finally:
+                        transaction.end()
                     if writer.pragma("schema_version") != schema:
                         raise SchemaChanged("write to", str(self.path))
-                    if writer.total_changes() == changes:
-                        self._unchanged.append(transaction.id)
-                    else:
-                        writer.execute("COMMIT")
-            finally:
-                transaction.end()
-                _roll_back(writer)
-                self._refresh()
+                    changeset = changes.changeset()
+                self._add_to_outbox(transaction.id, changeset)
+            self._count(transaction.id, changeset)
 
     @contextmanager
     def read(self, attach: Mapping[str, Path] | None = None) -> Iterator[apsw.Connection]:
         """A connection of the caller's own that cannot write and sees one moment."""
         if self._closed:
             raise ReplicaClosed("read", str(self.path))
-        with closing(open_reader(self.path, attach)) as connection:
-            try:
-                yield connection
-            except (apsw.CorruptError, apsw.NotADBError) as error:
-                raise LocalCorrupt("read", str(self.path), detail=str(error)) from error
+        with (
+            closing(open_reader(self.path, attach)) as connection,
+            sqlite_faults("read", self.path, writing=False),
+        ):
+            yield connection
 
     def is_stored(self, transaction_id: str) -> bool | None:
-        """Whether a transaction is in the store; None for one that this file does not hold."""
+        """Whether the log has a transaction; None for one that this file knows nothing of.
+
+        A transaction without effect, because nothing changed or others had said the same, counts
+        as stored.
+        """
         with self.read() as connection:
-            row = connection.execute(
-                "SELECT sequence IS NOT NULL FROM replica_transactions WHERE transaction_id = ?",
-                (transaction_id,),
-            ).fetchone()
-        if row is None:
-            return True if transaction_id in self._unchanged else None
-        return bool(row[0])
+            for table, stored in (("replica_transactions", True), ("replica_outbox", False)):
+                sql = f"SELECT 1 FROM {table} WHERE transaction_id = ?"
+                if connection.execute(sql, (transaction_id,)).fetchone():
+                    return stored
+        return True if transaction_id in self._without_effect else None
 
-    def held_ids(self) -> frozenset[str]:
-        """All transactions that this file holds."""
+    def was_set_aside(self, transaction_id: str) -> bool:
+        """Whether a transaction could not be applied after another writer's."""
         with self.read() as connection:
-            return held_ids(connection)
+            sql = (
+                f"SELECT 1 FROM {CONFLICTS_TABLE}"
+                " WHERE transaction_id = ? AND resolution = 'set_aside' LIMIT 1"
+            )
+            return connection.execute(sql, (transaction_id,)).fetchone() is not None
 
-    def copy_to(self, target: Path) -> frozenset[str]:
-        """A consistent copy of this moment; returns the transactions pending in it."""
-        with (
-            local_faults("copy", self.path),
-            self.read() as source,
-            closing(open_work_file(target)) as copy,
-        ):
-            copy_database(source, copy)
-            # The copy is one plain file, whoever opens it.
-            copy.execute("PRAGMA journal_mode=DELETE")
-            return pending_ids(copy)
+    def claim(self, writer_id: str) -> tuple[int, bytes] | None:
+        """The next sequence and the exact bytes to claim it with; None if nothing is pending.
 
-    def mark_stored(self, base: Base, transaction_ids: Iterable[str]) -> None:
-        """Record that these transactions are in the store as part of ``base``."""
+        They are kept in the file until it is known whose that sequence is: a claim that may have
+        reached the store can only be repeated unchanged.
+        """
         with self._writing() as writer, local_faults("write to", self.path):
-            mark_stored(writer, base, transaction_ids)
+            claim = read_claim(writer)
+            if claim is None and self._pending:
+                position = self._position
+                changes = tuple(_first_changes(writer))
+                entry = Entry(
+                    kind=Kind.CHANGES,
+                    log_id=position.log_id,
+                    sequence=position.sequence + 1,
+                    parent_sha256=position.entry_sha256,
+                    parent_stored_at_s=seconds_of(position.stored_at),
+                    writer_id=writer_id,
+                    schema_version=int(writer.pragma("user_version")),
+                    changes=changes,
+                )
+                claim = self._keep_claim(entry)
+        return claim
+
+    def keep_claim(self, entry: Entry) -> tuple[int, bytes]:
+        """Keep the bytes of an entry that is not made from the outbox, as ``claim`` does."""
+        with self._writing(), local_faults("write to", self.path):
+            return self._keep_claim(entry)
+
+    def has_claim(self) -> bool:
+        """Whether a claim is kept whose outcome is not known."""
+        with self.read() as connection:
+            return read_claim(connection) is not None
+
+    def advance(self, fetched: Sequence[Fetched]) -> None:
+        """Apply the entries that follow, in one transaction, with pending changes on top.
+
+        Raises Diverged, EntryRefused, NewerSchema and MigrationMismatch; nothing has changed then.
+        """
+        with (
+            self._writing() as writer,
+            _attached(writer, fetched),
+            local_faults("apply the log to", self.path),
+        ):
+            try:
+                with in_transaction(writer):
+                    dropped = advance(
+                        writer, fetched, self._position, self._migrations, self._tables
+                    )
+                self._without_effect.extend(dropped)
+            finally:
+                self._refresh()
+
+    def stand_at(self, position: Position) -> None:
+        """Make the content the beginning of another log; pending changes stay pending.
+
+        Sequences of transactions belonged to the log before, so they become 0.
+        """
+        with (
+            self._writing() as writer,
+            local_faults("write to", self.path),
+            in_transaction(writer),
+        ):
+            writer.execute(
+                "DELETE FROM replica_claim; DELETE FROM replica_envelopes;"
+                "DELETE FROM replica_writers"
+            )
+            forget_log(writer)
+            write_position(writer, position)
             self._refresh()
 
-    def replace_content(self, source: Path, known: frozenset[str] = frozenset()) -> bool:
+    def replace_content(self, source: Path, known: frozenset[str]) -> bool:
         """Take over another file's content, in one step for readers.
 
         False, and nothing done, when a transaction is pending that is not ``known``.
         """
         with self._writing() as writer, local_faults("replace", self.path):
-            if pending_ids(writer) - known:
+            if self._pending_ids() - known:
                 return False
             with closing(open_work_file(source)) as content:
                 copy_database(content, writer)
@@ -198,11 +250,73 @@ class LiveDatabase:
             writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         return True
 
+    def tail_bytes(self, entries: int) -> int:
+        """About how large the newest entries are together; only some of them are kept."""
+        with self.read() as connection:
+            sql = (
+                "SELECT count(*), coalesce(sum(length(body)), 0) FROM"
+                " (SELECT body FROM replica_envelopes ORDER BY sequence DESC LIMIT ?)"
+            )
+            kept, size = next(connection.execute(sql, (entries,)))
+        return size * entries // kept if kept else 0
+
+    def envelopes(self) -> dict[int, bytes]:
+        """The newest entries' exact bytes by sequence, as far as they are kept."""
+        with self.read() as connection:
+            return read_envelopes(connection)
+
+    def facts(self) -> LiveFacts:
+        """What a status says of this file, as of one moment."""
+        with self.read() as connection:
+            execute = connection.execute
+            pending, size, oldest = next(
+                execute(
+                    "SELECT count(*), coalesce(sum(length(effect)), 0), min(committed_at)"
+                    " FROM replica_outbox"
+                )
+            )
+            return LiveFacts(
+                position=read_position(connection),
+                pending=pending,
+                pending_bytes=size,
+                oldest_pending_at=datetime.fromisoformat(oldest) if oldest else None,
+                writers=read_writers(connection),
+                conflicts=int(next(execute(f"SELECT count(*) FROM {CONFLICTS_TABLE}"))[0]),
+            )
+
+    def pending_ids(self) -> frozenset[str]:
+        """The transactions that are not in the log."""
+        with self._write_lock:
+            return self._pending_ids()
+
     def close(self) -> None:
         """Wait for the transaction that is running, then close; harmless when repeated."""
         with self._write_lock:
             self._closed = True
             self._writer.close()
+
+    def _add_to_outbox(self, transaction_id: str, changeset: bytes) -> None:
+        if not changeset:
+            return
+        if len(changeset) > MAX_TRANSACTION_BYTES:
+            size = f"{len(changeset):,} bytes"
+            raise TransactionTooLarge("write to", str(self.path), detail=size)
+        self._writer.execute(
+            "INSERT INTO replica_outbox (transaction_id, committed_at, intent, effect)"
+            " VALUES (?, ?, ?3, ?3)",
+            (transaction_id, as_text(self._clock()), changeset),
+        )
+
+    def _count(self, transaction_id: str, changeset: bytes) -> None:
+        if changeset:
+            self._pending += 1
+        else:
+            self._without_effect.append(transaction_id)
+
+    def _keep_claim(self, entry: Entry) -> tuple[int, bytes]:
+        claim = entry.sequence, pack_entry(entry)
+        self._writer.execute("INSERT INTO replica_claim VALUES (1, ?, ?)", claim)
+        return claim
 
     @contextmanager
     def _writing(self) -> Iterator[apsw.Connection]:
@@ -213,57 +327,45 @@ class LiveDatabase:
                 raise RuntimeError("not possible within another transaction of this thread")
             yield self._writer
 
+    def _pending_ids(self) -> frozenset[str]:
+        rows = self._writer.execute("SELECT transaction_id FROM replica_outbox")
+        return frozenset(row[0] for row in rows)
+
     def _refresh(self) -> None:
         with local_faults("read", self.path):
-            self._base = read_base(self._writer)
-            self._pending = len(pending_ids(self._writer))
+            self._position = read_position(self._writer)
+            self._schema_version = schema_version(self._writer)
+            self._pending = len(self._pending_ids())
 
     def _new_id(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
 
-def _roll_back(writer: apsw.Connection) -> None:
-    if writer.in_transaction:
-        writer.execute("ROLLBACK")
-
-
-def held_ids(connection: apsw.Connection) -> frozenset[str]:
-    """All transactions of a file, whether in the store or not."""
-    rows = connection.execute("SELECT transaction_id FROM replica_transactions")
-    return frozenset(row[0] for row in rows)
-
-
-def pending_ids(connection: apsw.Connection) -> frozenset[str]:
-    """The transactions that are not in the store."""
+def _first_changes(connection: apsw.Connection) -> Iterator[Change]:
+    """What goes into the next entry: the oldest pending changes, at least one."""
     rows = connection.execute(
-        "SELECT transaction_id FROM replica_transactions WHERE sequence IS NULL"
+        "SELECT transaction_id, effect FROM replica_outbox ORDER BY position LIMIT ?",
+        (_ENTRY_TRANSACTIONS,),
     )
-    return frozenset(row[0] for row in rows)
+    size = 0
+    for transaction_id, effect in rows:
+        size += len(effect)
+        if size > len(effect) and size > _ENTRY_BYTES:
+            break
+        yield Change(transaction_id, effect)
 
 
-def read_base(connection: apsw.Connection) -> Base:
-    """What a file says it is based on."""
-    rows = connection.execute(
-        "SELECT sequence, tip, object_sha256, lineage, stored_at FROM replica_base"
-    )
-    return Base(*next(rows))
-
-
-def mark_stored(connection: apsw.Connection, base: Base, transaction_ids: Iterable[str]) -> None:
-    """Note in one transaction that the file holds ``base`` and that these are part of it."""
-    with connection:
-        connection.executemany(
-            "UPDATE replica_transactions SET sequence = ?, stored_at = ?"
-            " WHERE transaction_id = ? AND sequence IS NULL",
-            [(base.sequence, base.stored_at, name) for name in transaction_ids],
-        )
-        connection.execute(
-            "UPDATE replica_base SET"
-            " (sequence, tip, object_sha256, lineage, stored_at) = (?, ?, ?, ?, ?)",
-            astuple(base),
-        )
-
-
-def as_text(moment: datetime) -> str:
-    """UTC text whose order is the order of time."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
+@contextmanager
+def _attached(writer: apsw.Connection, fetched: Sequence[Fetched]) -> Iterator[None]:
+    """The content that an entry names, as schema ``base``: attaching needs no transaction open."""
+    bases = [item.base for item in fetched if item.base is not None]
+    if not bases:
+        yield
+        return
+    # At most one: an entry that names a base is applied alone.
+    (base,) = bases
+    writer.execute("ATTACH ? AS base", (str(base),))
+    try:
+        yield
+    finally:
+        writer.execute("DETACH base")

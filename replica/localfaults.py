@@ -38,11 +38,16 @@ def local_faults(operation: str, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def sqlite_faults(operation: str, path: Path) -> Iterator[None]:
-    """As ``local_faults``, for blocks in which an OSError may be a caller's own."""
+def sqlite_faults(operation: str, path: Path, *, writing: bool = True) -> Iterator[None]:
+    """As ``local_faults``, for blocks in which an OSError may be a caller's own.
+
+    Without ``writing`` an attempt to write is a mistake in a statement.
+    """
     try:
         yield
     except apsw.Error as error:
+        if isinstance(error, apsw.ReadOnlyError) and not writing:
+            raise
         kind = _kind_of_sqlite_error(error, path)
         if kind is None:
             raise

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from random import Random
 
-from replica.errors import ReplicaError, SnapshotError, StateError
+from replica.errors import Contended, LeaseHeld, ReplicaError, SnapshotError, StateError
 
 __all__ = ["Publisher", "backoff_seconds"]
 
@@ -94,8 +94,9 @@ class Publisher:
                 return
             failures = 0 if error is None else failures + 1
             # What only a person can resolve is looked at again when somebody asks.
-            settled = error is None or isinstance(error, StateError | SnapshotError)
-            pause = None if settled else self._pause(failures)
+            ends_by_itself = isinstance(error, Contended | LeaseHeld)
+            for_a_person = isinstance(error, StateError | SnapshotError) and not ends_by_itself
+            pause = None if error is None or for_a_person else self._pause(failures)
 
     def _attempt(self) -> ReplicaError | None:
         try:

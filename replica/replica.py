@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -11,31 +11,32 @@ from typing import TypeVar
 
 import apsw
 
-from replica.database import (
-    Migration,
-    install,
-    migrate,
-    open_writer,
-    remove_leftovers,
-    set_aside,
-    verify_database,
-)
+from replica.beginning import PrepareFirst
+from replica.content import Moment
+from replica.database import Migration, install, remove_leftovers
 from replica.errors import (
     DurabilityTimeout,
     NewerSchema,
-    NotADatabase,
     NotRestored,
     ReplicaClosed,
     ReplicaError,
-    SnapshotCorrupt,
+    TransactionSetAside,
     WritesStopped,
 )
-from replica.exchange import REFUSALS, Exchange, PrepareFirst
-from replica.live import LiveDatabase, Transaction
+from replica.exchange import REFUSALS, Exchange, ExchangeOptions
+from replica.live import LiveDatabase, LiveFacts
+from replica.log import find_log, make_log
+from replica.mending import repair_log
+from replica.opening import open_database, require_fit_tables, set_aside_unusable
 from replica.ownership import FileOwnership
+from replica.probe import ProbeResult, StoreMode, probe_store
 from replica.publisher import Publisher
+from replica.repair import Repair
+from replica.rewind import restore_to
+from replica.snapshots import SnapshotRef
 from replica.status import HALTED, Status, derive_state
 from replica.store import ObjectInfo, ObjectStore
+from replica.transaction import Transaction
 
 __all__ = ["Replica"]
 
@@ -43,17 +44,22 @@ Result = TypeVar("Result")
 
 
 class Replica:
-    """One process's SQLite file and its place among the snapshots in a store.
+    """One process's SQLite file and its place in the log that a store holds.
 
-    Opening does local work only: it takes the file (FileOwned if another process has it),
-    verifies what is there (a damaged file is set aside, never deleted) and migrates it.
-    ``restore()`` then makes it the newest. All methods may be called from any thread.
+    Opening does local work only: it takes the file (FileOwned if another process has it) and
+    verifies what is there (a damaged file is set aside, never deleted). ``restore()`` then makes
+    it the newest. All methods may be called from any thread.
 
-    ``clock`` returns aware UTC times. ``random`` makes ids: seed it only in tests, two replicas
-    with equal ids would take each other's changes for their own. ``prepare_first`` fills a new
-    database when the store is empty; of several processes that start at once, one does.
+    ``tables`` are the replicated ones; others stay on this machine. ``clock`` returns aware UTC
+    times. ``random`` makes ids: seed it only in tests, two replicas with equal ids would take each
+    other's changes for their own. ``prepare_first`` fills a new database when the store is empty;
+    of several processes that start at once, the content of one becomes everybody's. ``probe``
+    finds out, before a log begins, whether the store's conditional writes can be trusted.
+    ``latest_key`` names the newest snapshot for people and other programs. ``fetch_workers`` GETs
+    run side by side at a start; 1 uses no threads.
 
-    Raises FileOwned, ReadOnlyDisk, DiskFull, or NewerSchema if the local file is ahead.
+    Raises FileOwned, ReadOnlyDisk, DiskFull, UnfitTables, or NewerSchema if the local file is
+    ahead.
     """
 
     def __init__(
@@ -62,10 +68,13 @@ class Replica:
         store: ObjectStore,
         migrations: Sequence[Migration],
         *,
+        tables: Sequence[str],
         clock: Callable[[], datetime],
         random: Random,
         prepare_first: PrepareFirst | None = None,
-        latest_key: str = "nba_stats.db.zst",
+        latest_key: str = "latest.db.zst",
+        probe: Callable[[ObjectStore, Random], ProbeResult] = probe_store,
+        fetch_workers: int = 32,
         backoff_base_seconds: float = 1.0,
         backoff_cap_seconds: float = 300.0,
     ) -> None:
@@ -74,9 +83,21 @@ class Replica:
         self._path = path.absolute()
         self._store = store
         self._migrations = tuple(migrations)
+        self._tables = tuple(tables)
         self._clock = clock
         self._random = random
-        self._exchange = Exchange(store, self._migrations, clock, random, latest_key, prepare_first)
+        options = ExchangeOptions(
+            store=store,
+            migrations=self._migrations,
+            tables=self._tables,
+            clock=clock,
+            randomness=random,
+            latest_key=latest_key,
+            prepare_first=prepare_first,
+            probe=probe,
+            workers=fetch_workers,
+        )
+        self._exchange = Exchange(options)
         self._publisher = Publisher(
             self.sync_now,
             self._failed,
@@ -94,11 +115,12 @@ class Replica:
         self._last_success_at: datetime | None = None
         self._closing = False
         self._closed = False
-        self._local_note = ""
+        require_fit_tables(self._path, self._migrations, self._tables)
         self._ownership = FileOwnership(self._path)
         try:
             remove_leftovers(self._path)
-            self._live = self._open_local()
+            self._local_note = set_aside_unusable(self._path, clock())
+            self._live = self._open_local() if self._path.exists() else None
         except BaseException:
             self._ownership.release()
             raise
@@ -109,8 +131,9 @@ class Replica:
 
     @property
     def has_database(self) -> bool:
-        """True if there is a local file to read: restored, new, or kept from before."""
-        return self._live is not None
+        """True if there is a local database of this program's schema to read."""
+        live = self._live
+        return live is not None and live.schema_version == len(self._migrations)
 
     def restore(self) -> bool:
         """Make the local database the newest there is; True if that brought anything.
@@ -142,6 +165,84 @@ class Replica:
         """
         return self._exchanging(self._synchronise)
 
+    def tick(self) -> bool:
+        """What is due from time to time: ``sync_now``, and a snapshot if the log has grown enough.
+
+        A tick without news costs one request.
+        """
+
+        def step() -> bool:
+            moved = self._synchronise()
+            made = self._exchange.make_snapshot(self._require_live("copy"), only_if_due=True)
+            return moved or made is not None
+
+        return self._exchanging(step)
+
+    def snapshot(self) -> SnapshotRef:
+        """Publish what is pending, and have a snapshot in the store of all that is in the log."""
+
+        def step() -> SnapshotRef:
+            self._synchronise()
+            made = self._exchange.make_snapshot(self._require_live("copy"), only_if_due=False)
+            if made is None:
+                raise AssertionError("a snapshot that is asked for is always due")
+            return made
+
+        return self._exchanging(step)
+
+    def restore_to(self, moment: Moment) -> int:
+        """Give the replicated tables the content that they had at a sequence or a time.
+
+        History stays: this is a new entry, whose sequence is returned, and another one can take
+        it back. Raises MomentUnknown, and what ``sync_now`` raises.
+        """
+        return self._exchanging(
+            lambda: restore_to(
+                self._exchange,
+                self._require_live("restore"),
+                moment,
+                store=self._store,
+                migrations=self._migrations,
+                tables=self._tables,
+                randomness=self._random,
+            )
+        )
+
+    def repair(self, kept: Mapping[int, bytes] | None = None) -> tuple[Repair, ...]:
+        """Put damaged or missing log entries back; what was done, one a mended entry.
+
+        The original bytes come from this file, from ``kept`` (those of another replica, by
+        sequence) or from an older version of the object. Nothing is ever skipped: raises
+        EntryRefused for an entry whose original bytes are nowhere.
+        """
+        self._require_open("repair")
+        mode = self._live.position.mode if self._live else ""
+        if mode:
+            log = make_log(self._store, StoreMode(mode), self._clock)
+        else:
+            found = find_log(self._store, self._clock)
+            if found is None:
+                return ()
+            log = found
+        return repair_log(self._store, log, {**(kept or {}), **self.kept_envelopes()})
+
+    def kept_envelopes(self) -> dict[int, bytes]:
+        """The exact bytes of the newest entries, by sequence, as far as this file keeps them."""
+        return {} if self._live is None else self._live.envelopes()
+
+    def start_new_log(self) -> None:
+        """Begin a new log with the local content, in a store that has lost its log.
+
+        Raises LogNotEmpty where there is one.
+        """
+
+        def step() -> None:
+            live = self._require_live("publish")
+            self._exchange.start_new_log(live)
+            self._migrated(live)
+
+        self._exchanging(step)
+
     def back_up(self, label: str) -> ObjectInfo:
         """Publish what is pending, then keep a copy as ``backups/<UTC time>-<label>.db.zst``."""
 
@@ -152,23 +253,31 @@ class Replica:
         return self._exchanging(step)
 
     def take_over_from_store(self) -> None:
-        """Give up the local changes that the store's history has no place for.
+        """Follow the store's log, whatever the local file is based on.
 
-        They go to ``backups/…-set-aside.db.zst`` first; then the store's newest content replaces
-        the local one.
+        The local content, pending changes included, goes to ``backups/…-set-aside.db.zst`` first;
+        then the store's newest content replaces it.
         """
-        self._exchanging(lambda: self._exchange.take_over(self._require_live("take over")))
+
+        def step() -> None:
+            live = self._require_live("take over")
+            self._exchange.take_over(live)
+            self._migrated(live)
+
+        self._exchanging(step)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, wait_seconds: float | None = None) -> Iterator[Transaction]:
         """Change the database: all of the block's statements or, if it raises, none.
 
-        The change is committed locally when the block ends and pending until it is published.
-        Writers wait for each other, never for the store.
+        The change is committed locally when the block ends, and pending until it is in the log;
+        the publisher is woken. With ``wait_seconds`` the call returns when it is durable, see
+        ``wait_until_durable``. Writers wait for each other, never for the store.
 
-        Raises NotRestored, WritesStopped, SchemaChanged for DDL, DiskFull, ReadOnlyDisk.
+        Raises NotRestored, WritesStopped, SchemaChanged for DDL, TransactionTooLarge, DiskFull,
+        ReadOnlyDisk.
         """
-        live = self._require_live("write to")
+        live = self._require_content("write to")
         if self._closing:
             # The last publication may be over: this change would go with the disk.
             raise ReplicaClosed("write to", str(self._path))
@@ -180,6 +289,9 @@ class Replica:
             raise WritesStopped("write to", str(self._path), detail=str(refused)) from refused
         with live.transaction() as transaction:
             yield transaction
+        self._publisher.wake()
+        if wait_seconds is not None:
+            self.wait_until_durable(transaction.id, wait_seconds)
 
     @contextmanager
     def read(self, attach: Mapping[str, Path] | None = None) -> Iterator[apsw.Connection]:
@@ -188,14 +300,14 @@ class Replica:
         It sees one moment of the database throughout. ``attach`` maps schema names to SQLite
         files, which are read-only too. Never waits for the network or for a writer.
         """
-        with self._require_live("read").read(attach) as connection:
+        with self._require_content("read").read(attach) as connection:
             yield connection
 
     def wait_until_durable(self, transaction_id: str, timeout_seconds: float) -> None:
-        """Return when the transaction is in the store; DurabilityTimeout when that takes longer.
+        """Return when the transaction is in the log; DurabilityTimeout when that takes longer.
 
-        The error comes at once when waiting is in vain: the store's history has no place for
-        the change, or it was set aside.
+        The error comes at once when waiting is in vain. Raises TransactionSetAside when another
+        writer's changes came first and this one could not be applied on top of them.
         """
         live = self._require_live("wait for")
         self._publisher.wake()
@@ -203,6 +315,8 @@ class Replica:
         with self._progress:
             while True:
                 stored = live.is_stored(transaction_id)
+                if stored and live.was_set_aside(transaction_id):
+                    raise TransactionSetAside("publish", transaction_id)
                 if stored:
                     return
                 error, remaining = self._last_error, deadline - time.monotonic()
@@ -218,25 +332,42 @@ class Replica:
     def status(self) -> Status:
         """What is known now; waits for nothing."""
         self._ownership.check()
-        live, error = self._live, self._last_error
-        pending = live.pending if live else 0
+        with self._progress:
+            live, error, closed = self._live, self._last_error, self._closed
+            refused, tried = self._refused, self._restore_tried
+            succeeded_at, snapshot = self._last_success_at, self._exchange.snapshot
+        facts = LiveFacts()
+        if live is not None and not closed:
+            try:
+                facts = live.facts()
+            except ReplicaError as failure:
+                error = failure
         state = derive_state(
-            closed=self._closed,
-            restore_tried=self._restore_tried,
-            usable=live is not None and self._refused is None,
-            pending_transactions=pending,
+            closed=closed,
+            restore_tried=tried,
+            usable=live is not None and refused is None,
+            pending_transactions=facts.pending,
+            single_writer=facts.position.mode == StoreMode.SINGLE_WRITER,
             last_error=error,
         )
+        oldest_at = facts.oldest_pending_at
+        waiting = (self._clock() - oldest_at).total_seconds() if oldest_at else 0.0
         return Status(
             state=state,
-            sequence=live.base.sequence if live else 0,
-            pending_transactions=pending,
-            last_success_at=self._last_success_at,
+            sequence=facts.position.sequence,
+            pending_transactions=facts.pending,
+            pending_bytes=facts.pending_bytes,
+            lag_seconds=max(0.0, waiting),
+            last_success_at=succeeded_at,
             last_error=error,
             location=self._store.location,
+            mode=facts.position.mode,
             note=" ".join(filter(None, [self._local_note, *self._exchange.notes.values()])),
             clock_offset_seconds=self._exchange.clock_offset_seconds,
-            snapshot_size_bytes=self._exchange.snapshot_size_bytes,
+            snapshot_sequence=snapshot.sequence if snapshot else None,
+            snapshot_size_bytes=snapshot.size_bytes if snapshot else None,
+            writers=facts.writers,
+            conflicts=facts.conflicts,
         )
 
     def close(self, flush_timeout_seconds: float) -> None:
@@ -252,7 +383,7 @@ class Replica:
             self._closing = True
         pending = self._live is not None and self._live.pending > 0
         flush = pending and flush_timeout_seconds > 0
-        self._publisher.stop(flush_timeout_seconds, flush=flush)
+        ended = self._publisher.stop(flush_timeout_seconds, flush=flush)
         with self._progress:
             self._closed = True
             live = self._live
@@ -261,29 +392,34 @@ class Replica:
         self._ownership.release()
         with self._progress:
             self._progress.notify_all()
+        if ended and self._last_error is None:
+            # Last, because the store is asked: another writer need not wait for a lease to end.
+            self._exchange.release()
 
-    def _open_local(self) -> LiveDatabase | None:
-        if not self._path.exists():
-            return None
-        try:
-            verify_database(self._path, str(self._path))
-        except (NotADatabase, SnapshotCorrupt) as error:
-            aside = set_aside(self._path, f"damaged-{self._clock():%Y-%m-%dT%H-%M-%SZ}")
-            self._local_note = f"{error} The file was kept as {aside.name}."
-            return None
-        with closing(open_writer(self._path)) as connection:
-            migrate(connection, self._path, self._migrations)
-        return LiveDatabase(self._path, self._clock, self._random)
+    def _open_local(self) -> LiveDatabase:
+        return open_database(
+            self._path,
+            self._migrations,
+            self._tables,
+            clock=self._clock,
+            randomness=self._random,
+        )
 
     def _restore(self) -> bool:
-        if self._live is not None:
-            return self._exchange.reconcile(self._live)
-        with self._exchange.first_file(self._path) as (file, downloaded), self._progress:
-            # A close that happened meanwhile has given the file up.
-            self._require_open("restore")
-            install(file, self._path)
-            self._live = LiveDatabase(self._path, self._clock, self._random)
-        return downloaded
+        live, downloaded = self._live, False
+        if live is None:
+            with self._exchange.first_file(self._path) as (file, downloaded), self._progress:
+                # A close that happened meanwhile has given the file up.
+                self._require_open("restore")
+                install(file, self._path)
+                live = self._live = self._open_local()
+        moved = self._exchange.find_place(live)
+        return self._migrated(live) or moved or downloaded
+
+    def _migrated(self, live: LiveDatabase) -> bool:
+        """Make sure that this program can read the content; True if that changed anything."""
+        behind = live.schema_version < len(self._migrations)
+        return behind and self._exchange.synchronise(live)
 
     def _synchronise(self) -> bool:
         if self._live is None:
@@ -297,6 +433,7 @@ class Replica:
             try:
                 result = step()
             except ReplicaError as error:
+                self._exchange.forget_place()
                 self._failed(error)
                 raise
             with self._progress:
@@ -328,3 +465,10 @@ class Replica:
         if self._live is None:
             raise NotRestored(operation, str(self._path))
         return self._live
+
+    def _require_content(self, operation: str) -> LiveDatabase:
+        live = self._require_live(operation)
+        if live.schema_version != len(self._migrations):
+            detail = f"its schema is version {live.schema_version} of {len(self._migrations)}"
+            raise NotRestored(operation, str(self._path), detail=detail)
+        return live

@@ -12,93 +12,68 @@ is covered by a hash: the database by the one in the metadata, the metadata by t
 import hashlib
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import zstandard
 
 from replica.errors import NewerSchema, NotADatabase, NotASnapshot, SnapshotCorrupt
+from replica.localfaults import local_faults
 
-__all__ = [
-    "BACKUPS",
-    "SNAPSHOTS",
-    "SnapshotMetadata",
-    "pack",
-    "snapshot_key",
-    "snapshot_sequence",
-    "unpack",
-    "unpack_metadata",
-]
+__all__ = ["SnapshotMetadata", "pack", "read_frame", "read_metadata", "unpack", "write_frame"]
 
-SNAPSHOTS = "snapshots/"
-BACKUPS = "backups/"
-_SUFFIX = ".db.zst"
-_DIGITS = 20
-
-_FORMAT = 1
+_FORMAT = 2
 _SKIPPABLE_MAGIC = 0x184D2A50
 _HEADER = struct.Struct("<II")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 _LEVEL = 6
 _DIGEST_LENGTH = 64
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotMetadata:
-    """``lineage`` is born with snapshot 1 and shared by all that follow; ``parent_sha256`` is of
-    the parent object's bytes ("" for the first), ``sha256`` and ``size_bytes`` of the database.
-    """
+    """``log_id``, ``sequence`` and ``entry_sha256`` are the content's place in the log ("" and 0
+    for the content that a log begins with); ``sha256`` and ``size_bytes`` are of the database."""
 
-    lineage: str
+    log_id: str
     sequence: int
-    parent_sha256: str
-    sha256: str
+    entry_sha256: str
     schema_version: int
-    writer_id: str
+    sha256: str
     size_bytes: int
     format: int = _FORMAT
 
 
-def snapshot_key(sequence: int) -> str:
-    """The key of a numbered snapshot: as text, keys sort as their numbers do."""
-    return f"{SNAPSHOTS}{sequence:0{_DIGITS}d}{_SUFFIX}"
-
-
-def snapshot_sequence(key: str) -> int | None:
-    """The number in a snapshot's key; None for any other key."""
-    digits = key.removeprefix(SNAPSHOTS).removesuffix(_SUFFIX)
-    if len(digits) != _DIGITS or not (digits.isascii() and digits.isdigit()):
-        return None
-    return int(digits) if key == snapshot_key(int(digits)) else None
-
-
 def pack(
-    database: bytes,
-    *,
-    lineage: str,
-    sequence: int,
-    parent_sha256: str,
-    schema_version: int,
-    writer_id: str,
+    database: Path, *, log_id: str, sequence: int, entry_sha256: str, schema_version: int
 ) -> bytes:
-    """A snapshot of ``database``, the content of a closed SQLite file."""
-    metadata = SnapshotMetadata(
-        lineage=lineage,
-        sequence=sequence,
-        parent_sha256=parent_sha256,
-        sha256=hashlib.sha256(database).hexdigest(),
-        schema_version=schema_version,
-        writer_id=writer_id,
-        size_bytes=len(database),
-    )
-    text = json.dumps(asdict(metadata), sort_keys=True).encode()
-    frame = text + b"\n" + hashlib.sha256(text).hexdigest().encode()
-    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    return _HEADER.pack(_SKIPPABLE_MAGIC, len(frame)) + frame + compressor.compress(database)
+    """A snapshot of a closed SQLite file; the file itself is never in memory as a whole."""
+    with local_faults("read", database), database.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size_bytes = file.tell()
+        metadata = SnapshotMetadata(
+            log_id=log_id,
+            sequence=sequence,
+            entry_sha256=entry_sha256,
+            schema_version=schema_version,
+            sha256=sha256,
+            size_bytes=size_bytes,
+        )
+        parts = [write_frame(asdict(metadata))]
+        file.seek(0)
+        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(
+            size=size_bytes
+        )
+        while chunk := file.read(_CHUNK_BYTES):
+            parts.append(compressor.compress(chunk))
+    return b"".join([*parts, compressor.flush()])
 
 
-def unpack_metadata(body: bytes, key: str) -> SnapshotMetadata:
+def read_metadata(body: bytes, key: str) -> SnapshotMetadata:
     """The metadata alone, verified by its hash.
 
     Raises NotASnapshot, SnapshotCorrupt, or NewerSchema for a format made by a newer version.
@@ -106,28 +81,51 @@ def unpack_metadata(body: bytes, key: str) -> SnapshotMetadata:
     return _split(body, key)[0]
 
 
-def unpack(body: bytes, key: str) -> tuple[SnapshotMetadata, bytes]:
-    """Metadata and database of a snapshot, every byte verified.
+def unpack(body: bytes, key: str, target: Path) -> SnapshotMetadata:
+    """Write a snapshot's database to ``target``, every byte verified.
 
-    Raises what ``unpack_metadata`` raises, and NotADatabase.
+    Raises what ``read_metadata`` raises, and NotADatabase; ``target`` is of no use then.
     """
     metadata, compressed = _split(body, key)
+    digest, size_bytes, beginning = hashlib.sha256(), 0, b""
     try:
         declared = zstandard.frame_content_size(compressed)
-        # Checked before anything is decompressed, so that a small object cannot fill the memory.
-        if not compressed.startswith(_ZSTD_MAGIC) or declared != metadata.size_bytes:
+        # Checked before anything is decompressed, so that a small object cannot fill the disk.
+        if bytes(compressed[:4]) != _ZSTD_MAGIC or declared != metadata.size_bytes:
             raise SnapshotCorrupt("unpack", key, detail="the sizes do not agree")
-        database = zstandard.ZstdDecompressor().decompress(compressed, allow_extra_data=False)
+        with local_faults("write", target), target.open("wb") as file:
+            frame = zstandard.ZstdDecompressor().decompressobj(write_size=_CHUNK_BYTES)
+            for start in range(0, len(compressed), _CHUNK_BYTES):
+                if frame.eof:
+                    raise SnapshotCorrupt("unpack", key, detail="something follows its end")
+                chunk = frame.decompress(compressed[start : start + _CHUNK_BYTES])
+                digest.update(chunk)
+                file.write(chunk)
+                size_bytes += len(chunk)
+                beginning = beginning or chunk[: len(_SQLITE_MAGIC)]
+            if frame.unused_data or not frame.eof:
+                raise SnapshotCorrupt("unpack", key, detail="its end is not where it should be")
     except zstandard.ZstdError as error:
         raise SnapshotCorrupt("unpack", key, detail=str(error)) from error
-    if hashlib.sha256(database).hexdigest() != metadata.sha256:
+    if size_bytes != metadata.size_bytes or digest.hexdigest() != metadata.sha256:
         raise SnapshotCorrupt("unpack", key, detail="the hash does not agree")
-    if not database.startswith(_SQLITE_MAGIC):
+    if beginning != _SQLITE_MAGIC:
         raise NotADatabase("unpack", key)
-    return metadata, database
+    return metadata
 
 
-def _split(body: bytes, key: str) -> tuple[SnapshotMetadata, bytes]:
+def write_frame(description: Mapping[str, Any]) -> bytes:
+    """A skippable frame with a description and the description's hash."""
+    text = json.dumps(dict(description), sort_keys=True).encode()
+    frame = text + b"\n" + hashlib.sha256(text).hexdigest().encode()
+    return _HEADER.pack(_SKIPPABLE_MAGIC, len(frame)) + frame
+
+
+def read_frame(body: bytes, key: str) -> tuple[dict[str, Any], memoryview]:
+    """The description in front, verified by its hash, and what follows it.
+
+    Raises NotASnapshot, SnapshotCorrupt.
+    """
     if len(body) < _HEADER.size:
         raise NotASnapshot("unpack", key, detail=f"{len(body)} bytes")
     magic, length = _HEADER.unpack_from(body)
@@ -137,16 +135,22 @@ def _split(body: bytes, key: str) -> tuple[SnapshotMetadata, bytes]:
     text, digest = frame[: -_DIGEST_LENGTH - 1], frame[-_DIGEST_LENGTH:]
     if len(frame) < length or hashlib.sha256(text).hexdigest().encode() != digest:
         raise SnapshotCorrupt("unpack", key, detail="its description is damaged")
-    return _parse(text, key), body[_HEADER.size + length :]
-
-
-def _parse(text: bytes, key: str) -> SnapshotMetadata:
     try:
-        values: Any = json.loads(text)
+        description = json.loads(text)
+    except ValueError as error:
+        raise NotASnapshot("unpack", key, detail=str(error)) from error
+    if not isinstance(description, dict):
+        raise NotASnapshot("unpack", key, detail="its description is none")
+    return description, memoryview(body)[_HEADER.size + length :]
+
+
+def _split(body: bytes, key: str) -> tuple[SnapshotMetadata, memoryview]:
+    values, compressed = read_frame(body, key)
+    try:
         written_format = int(values["format"])
         if written_format > _FORMAT:
             raise NewerSchema("unpack", key, detail=f"format {written_format}")
         names = [field.name for field in fields(SnapshotMetadata)]
-        return SnapshotMetadata(**{name: values[name] for name in names})
+        return SnapshotMetadata(**{name: values[name] for name in names}), compressed
     except (ValueError, KeyError, TypeError) as error:
         raise NotASnapshot("unpack", key, detail=f"its description lacks {error}") from error

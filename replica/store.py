@@ -1,15 +1,15 @@
-"""What the engine needs from an object store: three verbs and two put modes.
+"""What the engine needs from an object store: four verbs and two put modes.
 
-There is no delete: nothing in a store is ever removed, and the permissions stay few.
-Keys are relative to the store's own prefix and use "/" on every platform.
+Only snapshots and what a probe wrote are ever deleted; the log never is. Keys are relative to the
+store's own prefix and use "/" on every platform.
 """
 
 import enum
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["ObjectInfo", "ObjectStore", "PutMode", "StoredObject"]
+__all__ = ["ObjectInfo", "ObjectStore", "PutMode", "StoredObject", "VersionedStore"]
 
 
 class PutMode(enum.Enum):
@@ -59,6 +59,22 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def list(self, prefix: str) -> list[ObjectInfo]:
-        """All objects whose keys start with ``prefix``, sorted by key, pages followed."""
+    def list(self, prefix: str, *, start_after: str = "") -> list[ObjectInfo]:
+        """All objects whose keys start with ``prefix`` and sort after ``start_after``.
+
+        Sorted by key, pages followed.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is fine."""
+        ...
+
+
+@runtime_checkable
+class VersionedStore(Protocol):
+    """A store that may keep what was overwritten or deleted."""
+
+    def versions(self, key: str) -> list[StoredObject]:
+        """Everything that was ever stored under this very key and is still kept, oldest first."""
         ...

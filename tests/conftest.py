@@ -9,6 +9,7 @@ from tests.needs import (
     pytest_runtest_makereport,
     pytest_terminal_summary,
 )
+from tests.replica_fixtures import clock, opened, store
 from tests.store_fixtures import (
     ministack_endpoint,
     moto_endpoint,
@@ -19,15 +20,18 @@ from tests.store_fixtures import (
 
 __all__ = [
     "browser",
+    "clock",
     "ministack_endpoint",
     "moto_endpoint",
     "new_bucket",
     "no_ambient_aws",
     "open_page",
+    "opened",
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
     "pytest_terminal_summary",
     "reference",
     "reference_path",
     "shared_service_descriptions",
+    "store",
 ]

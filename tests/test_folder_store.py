@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
@@ -9,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from replica import (
+from replica.errors import (
     AccessDenied,
     BucketMissing,
     ObjectExists,
     ObjectNotFound,
-    PutMode,
     StoreRejected,
 )
+from replica.store import PutMode, VersionedStore
 from replica.stores.folder import FolderStore
 
 
@@ -101,6 +103,67 @@ def test_refusals_and_a_full_disk_are_told_apart(
         with pytest.raises(StoreRejected, match="Free some space"):
             store.put("other", b"", PutMode.CREATE)
     assert [info.key for info in store.list("")] == ["key"]
+
+
+def test_a_folder_keeps_no_versions(store: FolderStore) -> None:
+    assert not isinstance(store, VersionedStore)
+
+
+def test_an_entry_of_the_log_is_a_file(store: FolderStore, tmp_path: Path) -> None:
+    store.put(f"log/{7:020d}", b"entry", PutMode.CREATE)
+    assert (tmp_path / "store" / "log" / "00000000000000000007").read_bytes() == b"entry"
+
+
+def test_deleting_is_refused_where_writing_is(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("key", b"", PutMode.CREATE)
+
+    monkeypatch.setattr(Path, "unlink", raising(PermissionError(13, "Permission denied")))
+    with pytest.raises(AccessDenied, match="write access") as refusal:
+        store.delete("key")
+    assert (refusal.value.operation, refusal.value.key) == ("delete", "key")
+    assert store.get("key").body == b""
+
+
+def test_what_a_killed_process_left_is_removed_after_an_hour(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("log/1", b"entry", PutMode.CREATE)
+    old, young = (tmp_path / "store" / "log" / f".partial-{name}" for name in ("old", "young"))
+    for path, age_seconds in ((old, 3700), (young, 3500)):
+        path.write_bytes(b"half")
+        modified_at = time.time() - age_seconds
+        os.utime(path, (modified_at, modified_at))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", raising(PermissionError(13, "Permission denied")))
+        assert [info.key for info in store.list("log/")] == ["log/1"], "reading is enough"
+    assert old.exists()
+    assert [info.key for info in store.list("log/")] == ["log/1"]
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_an_object_that_goes_while_it_is_listed_is_not_listed(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("snapshots/1", "snapshots/2"):
+        store.put(key, b"", PutMode.CREATE)
+    original = Path.stat
+
+    def gone(path: Path, **named: bool) -> os.stat_result:
+        if path.name == "1":
+            raise FileNotFoundError(2, "No such file or directory")
+        return original(path, **named)
+
+    monkeypatch.setattr(Path, "stat", gone)
+    assert [info.key for info in store.list("snapshots/")] == ["snapshots/2"]
+
+
+def raising(error: OSError) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
 def race(

@@ -9,9 +9,19 @@ from typing import Any
 
 import pytest
 
-from replica import Replica, ReplicaError, State, StoreUnreachable
+from replica import DurabilityTimeout, Replica, ReplicaError, State, StoreUnreachable
+from replica.log import log_key
 from replica.publisher import THREAD_NAME, Publisher, backoff_seconds
-from tests.stores import ManualClock, MemoryStore, in_store, names, open_replica, unreachable, write
+from tests.stores import (
+    ManualClock,
+    MemoryStore,
+    corrupted,
+    in_store,
+    names,
+    open_replica,
+    unreachable,
+    write,
+)
 
 PATIENCE_SECONDS = 10
 
@@ -48,7 +58,7 @@ def test_request_is_carried_out_in_the_background(replica: Replica, store: Memor
     transaction_id = write(replica, "one")
     replica.request_sync()
     replica.wait_until_durable(transaction_id, PATIENCE_SECONDS)
-    assert store.numbers() == [1]
+    assert store.numbers() == [1, 2]
 
 
 def test_what_was_pending_at_start_is_published_unasked(
@@ -58,7 +68,7 @@ def test_what_was_pending_at_start_is_published_unasked(
     write(replica, "one")
     replica.start_publisher()
     until(replica, lambda: replica.status().state is State.OK)
-    assert store.numbers() == [1]
+    assert store.numbers() == [1, 2]
 
 
 def test_outage_is_shown_and_ends_by_itself(replica: Replica, store: MemoryStore) -> None:
@@ -119,7 +129,7 @@ def test_defect_is_shown_and_survived(replica: Replica, store: MemoryStore) -> N
     assert publishers() == 1
 
 
-def test_lost_race_is_not_tried_over_and_over(
+def test_lost_race_is_made_up_for_in_the_background(
     replica: Replica, store: MemoryStore, tmp_path: Path
 ) -> None:
     replica.restore()
@@ -128,12 +138,29 @@ def test_lost_race_is_not_tried_over_and_over(
     write(other, "theirs")
     other.close(PATIENCE_SECONDS)
     replica.start_publisher()
-    write(replica, "mine")
-    replica.request_sync()
-    until(replica, lambda: replica.status().state is State.DIVERGED)
-    assert not any(verb == "put" and "2" in key[10:30] for verb, key in store.requests)
-    replica.take_over_from_store()
-    assert (replica.status().state, names(replica)) == (State.OK, ["theirs"])
+    mine = write(replica, "mine")
+    replica.wait_until_durable(mine, PATIENCE_SECONDS)
+    assert names(replica) == ["mine", "theirs"]
+    assert in_store(store, tmp_path / "check") == ["mine", "theirs"]
+
+
+def test_what_only_a_person_can_mend_is_not_tried_over_and_over(
+    replica: Replica, store: MemoryStore
+) -> None:
+    replica.restore()
+    write(replica, "one")
+    replica.sync_now()
+    store.damage(log_key(2), corrupted)
+    store.fail("put", error=unreachable("put"))
+    replica.start_publisher()
+    transaction_id = write(replica, "two")
+    until(replica, lambda: replica.status().state is State.HALTED)
+    store.requests.clear()
+    with pytest.raises(DurabilityTimeout, match="doctor --repair"):
+        replica.wait_until_durable(transaction_id, PATIENCE_SECONDS)
+    # The wait asked once more; nothing else does.
+    assert replica._publisher.stop(PATIENCE_SECONDS, flush=False) is True
+    assert store.requests in ([], [("get", log_key(2))] * 2)
 
 
 def test_closing_publishes_what_is_pending(
@@ -186,7 +213,7 @@ def test_closing_does_not_wait_for_a_store_that_hangs(
     again.restore()
     again.sync_now()
     assert names(again) == ["one"]
-    assert store.numbers() == [1]
+    assert store.numbers() == [1, 2]
     again.close(0)
 
 

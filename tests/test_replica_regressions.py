@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
 
 from replica import (
-    Diverged,
+    EntryRefused,
     FileOwned,
     NewerSchema,
     ObjectInfo,
+    PendingChanges,
     PutMode,
+    Repair,
     Replica,
     ReplicaClosed,
     ReplicaError,
@@ -28,93 +29,77 @@ from replica import (
     WritesStopped,
     write_newest,
 )
-from replica.snapshot import snapshot_key
+from replica.log import log_key
+from tests.replica_fixtures import Opener
 from tests.stores import (
     NEXT_SCHEMA,
     SCHEMA,
+    TABLES,
     ManualClock,
     MemoryStore,
+    conflicts,
     corrupted,
     insert,
     names,
-    open_replica,
+    replicated,
+    unpacked,
     unreachable,
     write,
 )
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
-
-
 def test_durable_write_was_replaced_by_a_history_that_had_lost_it(
-    store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore
 ) -> None:
-    with (
-        closing_replica(tmp_path / "1.db", store) as first,
-        closing_replica(tmp_path / "2.db", store) as second,
-    ):
-        first.restore()
-        write(first, "base")
-        first.sync_now()
-        durable = write(first, "A")
-        first.sync_now()
-        first.wait_until_durable(durable, 1)
-        store.damage(snapshot_key(2), corrupted)
+    first = opened("1")
+    write(first, "base")
+    first.sync_now()
+    durable = write(first, "A")
+    first.sync_now()
+    first.wait_until_durable(durable, 1)
+    store.damage(log_key(3), corrupted)
+    second = opened.bare("2")
+    with pytest.raises(EntryRefused):
         second.restore()
-        write(second, "B")
+    write(second, "B")
+    with pytest.raises(EntryRefused):
         second.sync_now()
-        with pytest.raises(Diverged):
-            first.sync_now()
-        assert names(first) == ["A", "base"]
-        first.take_over_from_store()
-        assert names(first) == ["B", "base"]
-        assert [key for key in store.objects if key.endswith("-set-aside.db.zst")]
+    assert store.numbers() == [1, 2, 3]
+    assert names(first) == ["A", "base"]
+    assert first.repair() == (Repair(3, "kept copy"),)
+    second.sync_now()
+    first.sync_now()
+    assert names(first) == names(second) == ["A", "B", "base"]
 
 
 def test_durable_write_was_dropped_after_a_number_became_free_again(
-    store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore
 ) -> None:
-    with (
-        closing_replica(tmp_path / "1.db", store) as first,
-        closing_replica(tmp_path / "2.db", store) as second,
-    ):
-        first.restore()
-        write(first, "base")
+    first, second = opened("1"), opened("2")
+    for name in ("X", "Y"):
+        write(second, name)
+        second.sync_now()
+    del store.objects[log_key(2)]
+    write(first, "W")
+    # The number is free, so nothing can stop the claim; what follows does not fit it.
+    first.sync_now()
+    with pytest.raises(EntryRefused):
         first.sync_now()
-        second.restore()
-        for name in ("X", "Y"):
-            write(second, name)
-            second.sync_now()
-        del store.objects[snapshot_key(2)]
-        write(first, "W")
-        first.sync_now()
-        with pytest.raises(Diverged):
-            first.sync_now()
-        assert "W" in names(first)
+    assert first.status().state is State.HALTED
+    assert names(first) == ["W"]
+    with pytest.raises(EntryRefused):
+        opened.bare("3").restore()
 
 
-def test_download_replaced_a_file_with_unsaved_changes(store: MemoryStore, tmp_path: Path) -> None:
-    path = tmp_path / "1.db"
-    with closing_replica(path, store) as replica:
-        replica.restore()
-        write(replica, "saved")
-        replica.sync_now()
-        write(replica, "pending")
-        store.away = True
-        replica.close(0)
-    store.away = False
-    with pytest.raises(Diverged):
-        write_newest(store, path, SCHEMA)
-    with closing_replica(path, store) as replica:
-        replica.restore()
-        assert names(replica) == ["pending", "saved"]
+def test_download_replaced_a_file_with_unsaved_changes(opened: Opener, store: MemoryStore) -> None:
+    replica = opened("1")
+    write(replica, "saved")
+    replica.sync_now()
+    write(replica, "pending")
+    replica.close(0)
+    with pytest.raises(PendingChanges):
+        write_newest(store, replica.path, SCHEMA, TABLES)
+    assert names(opened("1")) == ["pending", "saved"]
 
 
 @pytest.mark.parametrize(
@@ -126,16 +111,15 @@ def test_download_replaced_a_file_with_unsaved_changes(store: MemoryStore, tmp_p
     ids=["open in another program", "left by a killed program"],
 )
 def test_download_was_mixed_with_the_log_of_another_program(
-    store: MemoryStore, tmp_path: Path, program: str, refused: bool
+    opened: Opener, store: MemoryStore, tmp_path: Path, program: str, refused: bool
 ) -> None:
     path = tmp_path / "download.db"
-    with closing_replica(tmp_path / "1.db", store) as replica:
-        replica.restore()
-        write_many(replica, "a")
-        replica.sync_now()
-        assert write_newest(store, path, SCHEMA)
-        write_many(replica, "b")
-        replica.sync_now()
+    replica = opened("1")
+    write_many(replica, "a")
+    replica.sync_now()
+    assert write_newest(store, path, SCHEMA, TABLES)
+    write_many(replica, "b")
+    replica.sync_now()
     source = f"""
 import apsw, os, sys
 READ = "SELECT count(*) FROM notes"
@@ -155,9 +139,9 @@ sys.stdin.read()
         other.stdout.readline()
         if refused:
             with pytest.raises(FileOwned):
-                write_newest(store, path, SCHEMA)
+                write_newest(store, path, SCHEMA, TABLES)
         else:
-            assert write_newest(store, path, SCHEMA)
+            assert write_newest(store, path, SCHEMA, TABLES)
     finally:
         other.communicate()
     with closing(apsw.Connection(str(path))) as connection:
@@ -167,148 +151,169 @@ sys.stdin.read()
 @pytest.mark.parametrize(
     "change",
     [corrupted, lambda body: b"", lambda body: body[:20] + b"x" + body[21:]],
-    ids=["tail", "empty", "description"],
+    ids=["tail", "empty", "head"],
 )
 def test_good_local_copy_could_not_publish_after_its_base_was_damaged(
-    store: MemoryStore, tmp_path: Path, change: Callable[[bytes], bytes]
+    opened: Opener, store: MemoryStore, change: Callable[[bytes], bytes]
 ) -> None:
-    with closing_replica(tmp_path / "1.db", store) as replica:
-        replica.restore()
-        write(replica, "A")
+    replica = opened("1")
+    write(replica, "A")
+    replica.sync_now()
+    replica.snapshot()
+    store.damage(log_key(2), change)
+    for key in [*store.keys("snapshots/"), "head.json"]:
+        store.damage(key, change)
+    write(replica, "B")
+    store.fail("put", "log/", error=unreachable("put"))
+    with pytest.raises(StoreUnreachable):
         replica.sync_now()
-        store.damage(snapshot_key(1), change)
-        write(replica, "B")
-        store.fail("put", "snapshots/", error=unreachable("put"))
-        with pytest.raises(StoreUnreachable):
-            replica.sync_now()
-        assert replica.sync_now()
-        assert store.numbers() == [1, 2]
+    with pytest.raises(EntryRefused):
+        replica.sync_now()
+    assert replica.repair() == (Repair(2, "kept copy"),)
+    assert replica.sync_now()
+    assert store.numbers() == [1, 2, 3]
 
 
 def test_lock_of_another_program_escaped_as_an_error_without_remedy(
-    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Opener, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("replica.database._BUSY_TIMEOUT_MS", 50)
-    with closing_replica(tmp_path / "1.db", store) as replica:
-        replica.restore()
-        write(replica, "A")
-        with closing(apsw.Connection(str(tmp_path / "1.db"))) as other:
-            other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(FileOwned):
-                replica.sync_now()
-            assert isinstance(replica.status().last_error, FileOwned)
-        replica.sync_now()
-        assert replica.status().state is State.OK
-        assert store.numbers() == [1], "what had landed was recognised"
+    replica = opened("1")
+    write(replica, "A")
+    with closing(apsw.Connection(str(replica.path))) as other:
+
+        def lock(verb: str, key: str) -> None:
+            if verb == "put":
+                store.before = lambda verb, key: None
+                other.execute("BEGIN IMMEDIATE")
+
+        store.before = lock
+        with pytest.raises(FileOwned):
+            replica.sync_now()
+        assert isinstance(replica.status().last_error, FileOwned)
+    replica.sync_now()
+    assert replica.status().state is State.OK
+    assert store.numbers() == [1, 2], "what had landed was recognised"
 
 
 def test_exchange_within_a_transaction_published_without_end(
-    store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore
 ) -> None:
-    with closing_replica(tmp_path / "1.db", store) as replica:
-        replica.restore()
-        write(replica, "A")
-        with pytest.raises(RuntimeError), replica.transaction() as transaction:  # noqa: PT012
-            insert(transaction, "B")
-            replica.sync_now()
-        assert len(store.numbers()) <= 1
-        assert names(replica) == ["A"]
+    replica = opened("1")
+    write(replica, "A")
+    with pytest.raises(RuntimeError), replica.transaction() as transaction:  # noqa: PT012
+        insert(transaction, "B")
+        replica.sync_now()
+    assert len(store.numbers()) <= 2
+    assert names(replica) == ["A"]
+    replica.sync_now()
+    assert (store.numbers(), names(replica)) == ([1, 2], ["A"])
 
 
 def test_network_error_let_writes_in_again_after_a_newer_schema(
-    store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore
 ) -> None:
-    with (
-        closing_replica(tmp_path / "1.db", store) as old,
-        closing_replica(tmp_path / "2.db", store, migrations=NEXT_SCHEMA) as new,
-    ):
-        old.restore()
-        write(old, "A")
+    old = opened("1")
+    write(old, "A")
+    old.sync_now()
+    new = opened("2", migrations=NEXT_SCHEMA)
+    write(new, "B")
+    new.sync_now()
+    with pytest.raises(NewerSchema):
         old.sync_now()
-        new.restore()
-        write(new, "B")
-        new.sync_now()
-        with pytest.raises(NewerSchema):
-            old.sync_now()
-        store.away = True
-        with pytest.raises(StoreUnreachable):
-            old.sync_now()
-        with pytest.raises(WritesStopped):
-            write(old, "C")
+    store.away = True
+    with pytest.raises(StoreUnreachable):
+        old.sync_now()
+    with pytest.raises(WritesStopped):
+        write(old, "C")
+
+
+class TwoClocks(MemoryStore):
+    """The answer to a put names a later second than the object itself."""
+
+    def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
+        info = super().put(key, body, mode)
+        return replace(info, modified_at=info.modified_at + timedelta(seconds=3))
 
 
 def test_one_run_had_two_times(clock: ManualClock, tmp_path: Path) -> None:
-    class TwoClocks(MemoryStore):
-        """The answer to a put names a later second than the object itself."""
-
-        def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
-            info = super().put(key, body, mode)
-            return replace(info, modified_at=info.modified_at + timedelta(seconds=3))
-
     store = TwoClocks(clock)
-    times = []
-    with (
-        closing_replica(tmp_path / "1.db", store) as first,
-        closing_replica(tmp_path / "2.db", store) as second,
-    ):
-        first.restore()
-        write(first, "A")
-        first.sync_now()
-        second.restore()
-        for replica in (first, second):
-            with replica.read() as connection:
-                rows = connection.execute("SELECT stored_at FROM replica_transactions")
-                times.append(rows.fetchall())
-    assert times[0] == times[1]
+    opened = Opener(tmp_path, clock, store)
+    first, second = opened("1"), opened("2")
+    write(first, "A")
+    first.sync_now()
+    second.sync_now()
+    assert times(first)[2] != times(second)[2], "the last entry's time is not settled yet"
+    for writer, other in ((second, first), (first, second)):
+        write(writer, f"{len(times(writer))}")
+        writer.sync_now()
+        other.sync_now()
+    settled = {sequence: at for sequence, at in times(first).items() if sequence < 4}
+    assert settled == {number: times(second)[number] for number in (2, 3)}
+    assert settled.items() <= times(opened("3")).items()
+    opened.close()
 
 
-def test_copy_under_the_fixed_name_went_back_in_time(store: MemoryStore, tmp_path: Path) -> None:
-    with (
-        closing_replica(tmp_path / "1.db", store) as first,
-        closing_replica(tmp_path / "2.db", store) as second,
-    ):
-        first.restore()
-        write(first, "A")
-        store.fail("put", "nba_stats", error=unreachable("put"))
-        first.sync_now()
-        assert first.status().note
-        second.restore()
-        write(second, "B")
-        second.sync_now()
-        first.sync_now()
-        newest = store.objects[snapshot_key(2)].body
-        assert store.objects["nba_stats.db.zst"].body == newest
-        assert not first.status().note
+def test_copy_under_the_fixed_name_went_back_in_time(
+    opened: Opener, store: MemoryStore, tmp_path: Path
+) -> None:
+    first = opened("1")
+    write(first, "A")
+    store.fail("put", "latest", error=unreachable("put"))
+    with pytest.raises(StoreUnreachable):
+        first.snapshot()
+    second = opened("2")
+    write(second, "B")
+    second.snapshot()
+    newest = store.objects["latest.db.zst"]
+    first.snapshot()
+    assert store.objects["latest.db.zst"] == newest
+    with unpacked(store, "latest.db.zst", tmp_path) as connection:
+        assert connection.execute("SELECT name FROM notes").fetchall() == [("A",), ("B",)]
 
 
 def test_change_made_after_the_last_publication_was_accepted(
-    store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore
 ) -> None:
     late: list[ReplicaError] = []
-    with closing_replica(tmp_path / "1.db", store) as replica:
-        replica.restore()
-        write(replica, "A")
+    replica = opened("1")
+    write(replica, "A")
 
-        def before(verb: str, key: str) -> None:
-            if verb == "put" and key.startswith("nba_stats"):
-                try:
-                    write(replica, "late")
-                except ReplicaError as error:
-                    late.append(error)
+    def before(verb: str, key: str) -> None:
+        try:
+            write(replica, "late")
+        except ReplicaError as error:
+            late.append(error)
 
-        store.before = before
-        replica.close(5)
+    store.before = before
+    replica.close(5)
     assert [type(error) for error in late] == [ReplicaClosed]
+    assert store.numbers() == [1, 2]
 
 
-@contextmanager
-def closing_replica(path: Path, store: MemoryStore, **options: Any) -> Iterator[Replica]:
-    """A replica of the test schema that is closed, without a last flush, with the block."""
-    replica = open_replica(path, store, **options)
-    try:
-        yield replica
-    finally:
-        replica.close(0)
+def test_own_change_met_itself_when_its_answer_was_lost_and_it_was_rebased(
+    opened: Opener, store: MemoryStore
+) -> None:
+    first, second = opened("1"), opened("2")
+    write(first, "A")
+    write(second, "B", "second's")
+    store.fail("put", "log/", error=unreachable("put"), after_effect=True)
+    store.fail("get", "log/", error=unreachable("get"))
+    with pytest.raises(StoreUnreachable):
+        second.sync_now()
+    first.sync_now()
+    write(second, "C")
+    second.sync_now()
+    first.sync_now()
+    assert conflicts(first) == []
+    assert names(first) == ["A", "B", "C"]
+    assert replicated(first) == replicated(second)
+
+
+def times(replica: Replica) -> dict[int, str]:
+    """The time of each transaction by its sequence."""
+    with replica.read() as connection:
+        return dict(connection.execute("SELECT sequence, stored_at FROM replica_transactions"))
 
 
 def write_many(replica: Replica, prefix: str) -> None:

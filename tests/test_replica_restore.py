@@ -1,9 +1,9 @@
 """What a replica starts from: the store, the disk, or nothing, and never something worse."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
@@ -11,28 +11,31 @@ import pytest
 from replica import (
     AccessDenied,
     DiskFull,
-    Diverged,
-    ForeignSnapshot,
+    EntryRefused,
+    FileOwned,
     InvalidCredentials,
     Migration,
     NewerSchema,
-    NotASnapshot,
     NotRestored,
     ObjectStore,
+    PendingChanges,
     PutMode,
-    Replica,
-    ReplicaError,
     RolledBack,
     SnapshotCorrupt,
     State,
     StoreUnreachable,
     Transaction,
+    UnfitTables,
     WritesStopped,
     write_newest,
 )
-from replica.snapshot import pack, snapshot_key
+from replica.envelope import Kind, unpack_entry
+from replica.log import log_key
+from tests.replica_fixtures import Opener
 from tests.stores import (
     NEXT_SCHEMA,
+    SCHEMA,
+    TABLES,
     ManualClock,
     MemoryStore,
     corrupted,
@@ -40,251 +43,216 @@ from tests.stores import (
     in_store,
     insert,
     names,
-    open_replica,
+    replicated,
     truncated,
+    unpacked,
     unreachable,
     write,
 )
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
-
-
-@pytest.fixture
-def opened(tmp_path: Path, clock: ManualClock, store: MemoryStore) -> Iterator[Any]:
-    """Opens replicas by name and closes them all at the end."""
-    replicas: list[Replica] = []
-
-    def open_one(name: str, **options: Any) -> Replica:
-        replica = open_replica(tmp_path / f"{name}.db", store, clock=clock, **options)
-        replicas.append(replica)
-        return replica
-
-    yield open_one
-    for replica in replicas:
-        replica.close(0)
-
-
-def filled(opened: Any, *rows: str) -> Replica:
-    """A replica that published one snapshot for each row."""
-    replica: Replica = opened("first")
-    replica.restore()
-    for row in rows:
-        write(replica, row)
-        replica.sync_now()
-    return replica
-
-
-def test_nothing_anywhere_gives_an_empty_database_and_leaves_the_store_alone(
-    opened: Any, store: MemoryStore
+def test_nothing_anywhere_gives_an_empty_database_and_begins_a_log(
+    opened: Opener, store: MemoryStore
 ) -> None:
-    replica = opened("a")
+    replica = opened.bare("a")
     assert replica.status().state is State.STARTING
+    assert not replica.has_database
     with pytest.raises(NotRestored):
         names(replica)
     assert replica.restore() is False
     assert names(replica) == []
-    assert replica.status().state is State.OK
-    replica.sync_now()
-    assert store.objects == {}
+    assert (replica.status().state, replica.status().sequence) == (State.OK, 1)
+    genesis = unpack_entry(store.entry(1), log_key(1))
+    assert genesis.kind is Kind.GENESIS
+    assert sorted(store.objects) == [genesis.description["base"], log_key(1)]
 
 
-def test_a_wiped_disk_gets_everything_back(opened: Any) -> None:
-    filled(opened, "one", "two").close(0)
-    replica = opened("second")
+def test_a_wiped_disk_gets_everything_back(opened: Opener) -> None:
+    first = opened.filled("one", "two")
+    replica = opened.bare("second")
     assert replica.restore() is True
     assert names(replica) == ["one", "two"]
     status = replica.status()
-    assert (status.state, status.sequence, status.pending_transactions) == (State.OK, 2, 0)
+    assert (status.state, status.sequence, status.pending_transactions) == (State.OK, 3, 0)
     assert replica.restore() is False
+    assert replicated(replica) == replicated(first)
+
+
+def test_a_start_lists_once_and_gets_each_entry_once(opened: Opener, store: MemoryStore) -> None:
+    opened.filled(*(f"{number}" for number in range(9))).close(0)
+    store.requests.clear()
+    again = opened("first")
+    assert store.requests == [
+        ("get", log_key(10)),
+        ("get", "head.json"),
+        ("list", "log/"),
+    ]
+    again.close(0)
+    store.requests.clear()
+    opened("second")
+    entries = [key for verb, key in store.requests if verb == "get" and key.startswith("log/")]
+    assert sorted(entries)[-9:] == [log_key(number) for number in range(2, 11)]
+    assert len(entries) <= 9 + 4
+
+
+@pytest.mark.parametrize("workers", [1, 16])
+def test_long_tail_is_read_in_order_whatever_comes_first(
+    opened: Opener, store: MemoryStore, workers: int
+) -> None:
+    first = opened("first")
+    for number in range(12):
+        with first.transaction() as transaction:
+            transaction.execute(
+                "INSERT OR REPLACE INTO notes VALUES ('row', ?)",
+                (f"{number}",),
+            )
+        first.sync_now()
+    replica = opened("second", fetch_workers=workers)
+    assert replica.status().sequence == 13
+    assert replicated(replica) == replicated(first)
 
 
 def test_restored_transactions_carry_the_number_and_the_time_of_the_store(
-    opened: Any, clock: ManualClock
+    opened: Opener, clock: ManualClock
 ) -> None:
-    first = filled(opened, "one")
+    first = opened.filled("one")
     clock.advance(hours=-2)
     write(first, "two")
     first.sync_now()
     second = opened("second")
-    second.restore()
     query = "SELECT sequence, stored_at FROM replica_transactions ORDER BY sequence"
     for replica in (first, second):
         with replica.read() as connection:
             # The store's clock went back, a later number is never earlier.
             assert connection.execute(query).fetchall() == [
-                (1, "2026-11-20T18:00:00+00:00"),
                 (2, "2026-11-20T18:00:00+00:00"),
+                (3, "2026-11-20T18:00:00+00:00"),
             ]
 
 
-def test_local_file_that_is_newest_is_kept_with_what_is_pending(opened: Any) -> None:
-    first = filled(opened, "one")
+def test_local_file_that_is_newest_is_kept_with_what_is_pending(opened: Opener) -> None:
+    first = opened.filled("one")
     write(first, "two")
     first.close(0)
-    again = opened("first")
+    again = opened.bare("first")
     assert again.restore() is False
     assert names(again) == ["one", "two"]
     assert again.status().state is State.PENDING
     assert again.sync_now() is True
-    assert again.status().sequence == 2
+    assert again.status().sequence == 3
 
 
-def test_local_file_without_pending_changes_follows_the_store(opened: Any) -> None:
-    first = filled(opened, "one")
-    first.close(0)
+def test_local_file_without_pending_changes_follows_the_store(opened: Opener) -> None:
+    opened.filled("one").close(0)
     second = opened("second")
-    second.restore()
     write(second, "two")
     second.sync_now()
-    again = opened("first")
+    again = opened.bare("first")
     assert names(again) == ["one"]
     assert again.restore() is True
     assert names(again) == ["one", "two"]
 
 
-def test_local_pending_and_a_store_that_went_on_diverge_and_both_are_kept(
-    opened: Any, store: MemoryStore, tmp_path: Path
+def test_local_pending_and_a_store_that_went_on_are_brought_together(
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
-    first = filled(opened, "one")
+    first = opened.filled("one")
     write(first, "mine")
     first.close(0)
     second = opened("second")
-    second.restore()
     write(second, "theirs")
     second.sync_now()
-    again = opened("first")
-    with pytest.raises(Diverged, match="Take over"):
-        again.restore()
-    assert names(again) == ["mine", "one"]
-    assert again.status().state is State.DIVERGED
+    again = opened.bare("first")
+    assert again.restore() is True
+    assert names(again) == ["mine", "one", "theirs"]
+    assert again.status().state is State.PENDING
     assert in_store(store, tmp_path / "check") == ["one", "theirs"]
+    again.sync_now()
+    second.sync_now()
+    assert replicated(again) == replicated(second)
 
 
-@pytest.mark.parametrize("change", [corrupted, truncated, lambda body: b"<html>", lambda body: b""])
-def test_damaged_newest_falls_back_and_its_number_is_never_used_again(
-    opened: Any, store: MemoryStore, change: Any, tmp_path: Path
+def test_broken_snapshots_never_replace_a_good_local_copy(
+    opened: Opener, store: MemoryStore
 ) -> None:
-    filled(opened, "one", "two", "three").close(0)
-    store.damage(snapshot_key(3), change)
-    damaged = store.objects[snapshot_key(3)]
-    replica = opened("second")
-    assert replica.restore() is True
-    assert names(replica) == ["one", "two"]
-    status = replica.status()
-    assert status.sequence == 2
-    assert snapshot_key(3) in status.note
-    write(replica, "four")
-    replica.sync_now()
-    assert replica.status().sequence == 4
-    assert store.objects[snapshot_key(3)] == damaged
-    assert in_store(store, tmp_path / "check") == ["four", "one", "two"]
+    first = opened.filled("one")
+    first.snapshot()
+    for key in store.keys("snapshots/"):
+        store.damage(key, corrupted)
+    first.close(0)
+    again = opened("first")
+    assert names(again) == ["one"]
+    assert again.status().state is State.OK
 
 
-def test_damage_stays_visible_until_it_is_mended(opened: Any, store: MemoryStore) -> None:
-    filled(opened, "one", "two").close(0)
-    whole = store.objects[snapshot_key(2)]
-    store.damage(snapshot_key(2), corrupted)
-    replica = opened("second")
-    replica.restore()
-    with pytest.raises(SnapshotCorrupt):
-        replica.sync_now()
-    assert isinstance(replica.status().last_error, SnapshotCorrupt)
-    store.objects[snapshot_key(2)] = whole
-    assert replica.sync_now() is True
-    assert names(replica) == ["one", "two"]
-    assert replica.status().state is State.OK
+def test_first_content_that_is_gone_or_damaged_is_said_and_leaves_nothing(
+    opened: Opener, store: MemoryStore
+) -> None:
+    opened.filled("one").close(0)
+    [base] = store.keys("bases/")
+    whole = store.objects[base]
+    store.damage(base, corrupted)
+    second = opened.bare("second")
+    with pytest.raises(SnapshotCorrupt, match="bases/"):
+        second.restore()
+    del store.objects[base]
+    with pytest.raises(SnapshotCorrupt, match="the log names it"):
+        second.restore()
+    assert not second.path.exists()
+    store.objects[base] = whole
+    second.restore()
+    assert names(second) == ["one"]
 
 
 @pytest.mark.parametrize("change", [truncated, corrupted])
 def test_damage_on_the_way_is_not_damage_in_the_store(
-    opened: Any, store: MemoryStore, change: Any
+    opened: Opener, store: MemoryStore, change: Callable[[bytes], bytes]
 ) -> None:
-    filled(opened, "one", "two").close(0)
-    replica = opened("second")
-    store.fail("get", snapshot_key(2), change=change)
+    first = opened.filled("one", "two")
+    first.snapshot()
+    write(first, "three")
+    first.sync_now()
+    replica = opened.bare("second")
+    store.fail("get", "snapshots/", change=change)
+    store.fail("get", log_key(4), change=change)
     replica.restore()
-    assert names(replica) == ["one", "two"]
+    assert names(replica) == ["one", "three", "two"]
+    assert replica.status().note == ""
 
 
-def test_download_that_is_cut_short_every_time_never_falls_back(
-    opened: Any, store: MemoryStore
+def test_objects_that_are_no_entries_leave_everything_alone(
+    opened: Opener, store: MemoryStore
 ) -> None:
-    filled(opened, "one", "two").close(0)
-    replica = opened("second")
-    for _ in range(2):
-        store.fail("get", snapshot_key(2), change=truncated)
-    with pytest.raises(StoreUnreachable):
+    store.put(log_key(1), b"holiday.jpg", PutMode.CREATE)
+    replica = opened.bare("a")
+    with pytest.raises(EntryRefused, match=log_key(1)):
         replica.restore()
-    with pytest.raises(NotRestored):
-        names(replica)
-    assert replica.restore() is True
-    assert names(replica) == ["one", "two"]
+    assert replica.status().state is State.HALTED
+    assert store.entry(1) == b"holiday.jpg"
+    assert not replica.path.exists()
 
 
-def test_broken_remote_copies_never_replace_a_good_local_one(
-    opened: Any, store: MemoryStore
+def test_tables_that_cannot_be_replicated_are_refused_before_anything_is_written(
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
-    first = filled(opened, "one")
-    second = opened("second")
-    second.restore()
-    write(second, "two")
-    second.sync_now()
-    store.damage(snapshot_key(2), corrupted)
-    for attempt in (first.sync_now, first.restore):
-        with pytest.raises(SnapshotCorrupt):
-            attempt()
-        assert names(first) == ["one"]
-
-
-def test_objects_that_are_no_databases_leave_everything_alone(
-    opened: Any, store: MemoryStore
-) -> None:
-    store.put(snapshot_key(1), b"holiday.jpg", PutMode.CREATE)
-    replica = opened("a")
-    with pytest.raises(NotASnapshot, match=r"snapshots/0+1\.db\.zst"):
-        replica.restore()
-    assert replica.status().state is State.STOPPED
-    assert store.objects[snapshot_key(1)].body == b"holiday.jpg"
-
-
-def test_database_that_breaks_a_foreign_key_is_refused(opened: Any, store: MemoryStore) -> None:
     family = (
-        Migration(1, "p", "CREATE TABLE parents (id INTEGER PRIMARY KEY)"),
+        Migration(1, "p", "CREATE TABLE parents (id INTEGER PRIMARY KEY NOT NULL)"),
         Migration(2, "c", "CREATE TABLE children (parent REFERENCES parents)"),
     )
-    first = opened("first", migrations=family)
-    first.restore()
-    with first.transaction() as transaction:
-        transaction.execute("INSERT INTO parents VALUES (1); INSERT INTO children VALUES (1)")
-    first.sync_now()
-    _tamper(store, 1, "DELETE FROM parents")
-    with pytest.raises(SnapshotCorrupt, match="foreign keys of children"):
-        opened("second", migrations=family).restore()
-
-
-def test_sqlite_file_of_another_program_is_refused(opened: Any, store: MemoryStore) -> None:
-    filled(opened, "one").close(0)
-    _tamper(store, 1, "PRAGMA application_id = 1")
-    with pytest.raises(ReplicaError, match="not a database of this engine"):
-        opened("second").restore()
+    with pytest.raises(UnfitTables, match="children"):
+        opened("first", migrations=family, tables=("parents", "children"))
+    assert not (tmp_path / "first.db").exists()
+    assert store.objects == {}
 
 
 def test_newer_schema_is_not_damage_and_nothing_older_is_used(
-    opened: Any, store: MemoryStore
+    opened: Opener, store: MemoryStore
 ) -> None:
-    old = filled(opened, "one")
+    old = opened.filled("one")
     new = opened("new", migrations=NEXT_SCHEMA)
-    new.restore()
     write(new, "two")
     new.sync_now()
+    new.snapshot()
     with pytest.raises(NewerSchema, match="Update the application"):
         old.sync_now()
     assert old.status().state is State.BEHIND_SCHEMA
@@ -292,37 +260,21 @@ def test_newer_schema_is_not_damage_and_nothing_older_is_used(
     with pytest.raises(WritesStopped, match="Could not"):
         write(old, "three")
     with pytest.raises(NewerSchema):
-        opened("fresh").restore()
+        opened.bare("fresh").restore()
     new.close(0)
     with pytest.raises(NewerSchema):
-        opened("new")
-
-
-def test_older_schema_is_migrated_and_published_with_the_next_change(
-    opened: Any, store: MemoryStore, tmp_path: Path
-) -> None:
-    filled(opened, "one").close(0)
-    new = opened("new", migrations=NEXT_SCHEMA)
-    new.restore()
-    assert new.sync_now() is False
-    with new.transaction() as transaction:
-        transaction.execute("UPDATE notes SET stars = 5")
-    new.sync_now()
-    third = opened("third", migrations=NEXT_SCHEMA)
-    third.restore()
-    with third.read() as connection:
-        assert connection.execute("SELECT name, stars FROM notes").fetchall() == [("one", 5)]
+        opened.bare("new")
 
 
 def test_damaged_local_file_is_set_aside_and_the_store_restored(
-    opened: Any, tmp_path: Path
+    opened: Opener, tmp_path: Path
 ) -> None:
-    filled(opened, "one").close(0)
+    opened.filled("one").close(0)
     path = tmp_path / "first.db"
     content = bytearray(path.read_bytes())
     content[4096:8192] = b"\xa5" * 4096
     path.write_bytes(content)
-    again = opened("first")
+    again = opened.bare("first")
     with pytest.raises(NotRestored):
         names(again)
     assert again.restore() is True
@@ -332,19 +284,21 @@ def test_damaged_local_file_is_set_aside_and_the_store_restored(
     assert aside.name in again.status().note
 
 
-def test_local_file_that_is_no_database_is_set_aside(opened: Any, tmp_path: Path) -> None:
+def test_local_file_that_is_no_database_is_set_aside(opened: Opener, tmp_path: Path) -> None:
     (tmp_path / "first.db").write_text("not a database at all, but longer than a header" * 40)
-    replica = opened("first")
+    replica = opened.bare("first")
     assert replica.restore() is False
     assert names(replica) == []
     assert len(list(tmp_path.glob("first.db.damaged-*"))) == 1
 
 
 @pytest.mark.parametrize("verb", ["list", "get"])
-def test_refusal_is_never_read_as_nothing_there(opened: Any, store: MemoryStore, verb: str) -> None:
-    filled(opened, "one").close(0)
+def test_refusal_is_never_read_as_nothing_there(
+    opened: Opener, store: MemoryStore, verb: str
+) -> None:
+    opened.filled("one").close(0)
     before = dict(store.objects)
-    replica = opened("second")
+    replica = opened.bare("second")
     store.fail(verb, error=denied(verb))
     with pytest.raises(AccessDenied, match=r"s3:(ListBucket|GetObject)"):
         replica.restore()
@@ -355,12 +309,23 @@ def test_refusal_is_never_read_as_nothing_there(opened: Any, store: MemoryStore,
     assert store.objects == before
 
 
-def test_wrong_secrets_at_start_stop_writes_until_they_are_mended(
-    opened: Any, store: MemoryStore
+@pytest.mark.parametrize("verb", ["list", "get"])
+def test_refusal_on_an_empty_store_does_not_begin_a_log(
+    opened: Opener, store: MemoryStore, verb: str
 ) -> None:
-    filled(opened, "one").close(0)
-    again = opened("first")
-    store.fail("list", error=InvalidCredentials("list", "snapshots/"))
+    replica = opened.bare("a")
+    store.fail(verb, error=denied(verb))
+    with pytest.raises(AccessDenied):
+        replica.restore()
+    assert store.objects == {}
+
+
+def test_wrong_secrets_at_start_stop_writes_until_they_are_mended(
+    opened: Opener, store: MemoryStore
+) -> None:
+    opened.filled("one").close(0)
+    again = opened.bare("first")
+    store.fail("get", error=InvalidCredentials("get", "log/"))
     with pytest.raises(InvalidCredentials):
         again.restore()
     assert again.status().state is State.STOPPED
@@ -373,11 +338,11 @@ def test_wrong_secrets_at_start_stop_writes_until_they_are_mended(
 
 
 def test_store_that_is_away_at_start_stops_nothing_that_is_on_disk(
-    opened: Any, store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
-    filled(opened, "one").close(0)
+    opened.filled("one").close(0)
     store.away = True
-    again = opened("first")
+    again = opened.bare("first")
     with pytest.raises(StoreUnreachable):
         again.restore()
     write(again, "two")
@@ -387,98 +352,55 @@ def test_store_that_is_away_at_start_stops_nothing_that_is_on_disk(
     assert in_store(store, tmp_path / "check") == ["one", "two"]
 
 
-def test_writing_before_the_restore_is_refused(opened: Any) -> None:
-    filled(opened, "one").close(0)
-    again = opened("first")
+def test_writing_before_the_restore_is_refused(opened: Opener) -> None:
+    opened.filled("one").close(0)
+    again = opened.bare("first")
     with pytest.raises(NotRestored, match="restore"):
         write(again, "too early")
 
 
-def test_emptied_store_is_told_and_not_filled_silently(opened: Any, store: MemoryStore) -> None:
-    first = filled(opened, "one")
-    write(first, "two")
-    store.objects.clear()
-    first.close(0)
-    again = opened("first")
-    for attempt in (again.restore, again.sync_now):
-        with pytest.raises(RolledBack, match="snapshots/"):
-            attempt()
-    assert again.status().state is State.ROLLED_BACK
-    assert store.objects == {}
-    assert names(again) == ["one", "two"]
-
-
-def test_store_rolled_back_while_running_is_noticed_after_the_next_error(
-    opened: Any, store: MemoryStore
-) -> None:
-    first = filled(opened, "one", "two")
-    del store.objects[snapshot_key(2)]
-    write(first, "three")
-    store.fail("put", error=unreachable("put"))
-    with pytest.raises(StoreUnreachable):
-        first.sync_now()
-    with pytest.raises(RolledBack):
-        first.sync_now()
-    assert store.numbers() == [1]
-
-
-def test_history_of_another_database_is_foreign(opened: Any, store: MemoryStore) -> None:
-    first = filled(opened, "one", "two")
-    first.close(0)
-    store.objects.clear()
-    other = opened("other")
-    other.restore()
-    write(other, "elsewhere")
-    other.sync_now()
-    again = opened("first")
-    with pytest.raises(ForeignSnapshot, match="bucket and prefix"):
-        again.restore()
-    write(again, "three")
-    with pytest.raises(ForeignSnapshot):
-        again.sync_now()
-    assert again.status().state is State.FOREIGN_LOG
-    assert names(again) == ["one", "three", "two"]
-    assert store.numbers() == [1]
-
-
 def test_empty_new_database_never_replaces_a_remote_one(
-    opened: Any, store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
     early = opened("early")
-    early.restore()
-    filled(opened, "one")
+    opened.filled("one")
     assert early.sync_now() is True
     assert names(early) == ["one"]
     assert in_store(store, tmp_path / "check") == ["one"]
 
 
-def test_prepared_content_is_published_at_once(
-    opened: Any, store: MemoryStore, tmp_path: Path
+def test_prepared_content_is_in_the_log_at_once(
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
     seen: list[str] = []
+    ids: list[str] = []
 
     def prepare(given: ObjectStore, transaction: Transaction) -> None:
         seen.append(given.location)
+        ids.append(transaction.id)
         insert(transaction, "imported")
 
-    replica = opened("a", prepare_first=prepare)
-    replica.restore()
+    first = opened("a", prepare_first=prepare)
     assert store.numbers() == [1]
-    assert replica.status().state is State.OK
+    assert first.status().state is State.OK
+    first.wait_until_durable(ids[0], 0)
     second = opened("b", prepare_first=prepare)
-    second.restore()
     assert names(second) == ["imported"]
     assert seen == ["memory"]
+    with second.read() as connection:
+        [row] = connection.execute("SELECT * FROM replica_transactions")
+    assert row == (ids[0], 1, "2026-11-20T18:00:00+00:00")
+    assert replicated(first) == replicated(second)
 
 
 def test_preparing_that_fails_leaves_nothing_and_is_done_again(
-    opened: Any, store: MemoryStore
+    opened: Opener, store: MemoryStore
 ) -> None:
     def prepare(given: ObjectStore, transaction: Transaction) -> None:
         insert(transaction, "imported")
         given.get("nba_stats.db")
 
-    replica = opened("a", prepare_first=prepare)
+    replica = opened.bare("a", prepare_first=prepare)
     store.fail("get", "nba_stats.db", error=unreachable("get"))
     with pytest.raises(StoreUnreachable):
         replica.restore()
@@ -490,15 +412,13 @@ def test_preparing_that_fails_leaves_nothing_and_is_done_again(
 
 @pytest.mark.parametrize("after_effect", [False, True])
 def test_first_claim_without_an_answer_imports_once(
-    opened: Any, store: MemoryStore, after_effect: bool
+    opened: Opener, store: MemoryStore, after_effect: bool
 ) -> None:
     def prepare(given: ObjectStore, transaction: Transaction) -> None:
         insert(transaction, "imported")
 
-    replica = opened("a", prepare_first=prepare)
-    store.fail("put", "snapshots/", error=unreachable("put"), after_effect=after_effect)
-    # Settling it fails as well: nobody knows whether it is there.
-    store.fail("get", "snapshots/", error=unreachable("get"))
+    replica = opened.bare("a", prepare_first=prepare)
+    store.fail("put", "log/", error=unreachable("put"), after_effect=after_effect)
     with pytest.raises(StoreUnreachable):
         replica.restore()
     replica.restore()
@@ -507,99 +427,132 @@ def test_first_claim_without_an_answer_imports_once(
     assert replica.sync_now() is False
 
 
-def test_two_first_starts_import_once(tmp_path: Path, clock: ManualClock) -> None:
-    store = MemoryStore(clock)
+def test_two_first_starts_import_once(opened: Opener, store: MemoryStore) -> None:
     both_prepared = threading.Barrier(2)
 
     def prepare(given: ObjectStore, transaction: Transaction) -> None:
         insert(transaction, f"imported by {transaction.id}")
         both_prepared.wait(10)
 
-    replicas = [
-        open_replica(tmp_path / f"{name}.db", store, prepare_first=prepare) for name in "ab"
-    ]
+    replicas = [opened.bare(name, prepare_first=prepare) for name in "ab"]
     threads = [threading.Thread(target=replica.restore) for replica in replicas]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(10)
     assert store.numbers() == [1]
-    assert names(replicas[0]) == names(replicas[1])
+    assert replicated(replicas[0]) == replicated(replicas[1])
     assert len(names(replicas[0])) == 1
-    for replica in replicas:
-        assert replica.status().state is State.OK
-        replica.close(0)
+    assert [replica.status().state for replica in replicas] == [State.OK, State.OK]
 
 
-def test_newest_snapshot_goes_to_a_plain_file(
-    opened: Any, store: MemoryStore, tmp_path: Path
+def test_newest_content_goes_to_a_plain_file(
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
     target = tmp_path / "target.db"
-    assert write_newest(store, target, NEXT_SCHEMA[:1]) is False
-    first = filled(opened, "one", "two")
-    assert write_newest(store, target, NEXT_SCHEMA[:1]) is True
-    with pytest.raises(ReplicaError, match="owns"):
-        write_newest(store, first.path, NEXT_SCHEMA[:1])
-    replica = opened("target")
+    assert write_newest(store, target, SCHEMA, TABLES) is False
+    assert not target.exists()
+    first = opened.filled("one", "two")
+    assert write_newest(store, target, SCHEMA, TABLES) is True
+    with pytest.raises(FileOwned, match="owns"):
+        write_newest(store, first.path, SCHEMA, TABLES)
+    replica = opened.bare("target")
     assert replica.restore() is False
     write(replica, "three")
     replica.sync_now()
-    assert store.numbers() == [1, 2, 3]
+    assert store.numbers() == [1, 2, 3, 4]
+
+
+def test_newest_content_never_replaces_what_is_pending(opened: Opener, store: MemoryStore) -> None:
+    first = opened.filled("one")
+    write(first, "two")
+    first.close(0)
+    with pytest.raises(PendingChanges, match="1 unsaved"):
+        write_newest(store, first.path, SCHEMA, TABLES)
+    assert names(opened("first")) == ["one", "two"]
 
 
 def test_snapshot_unpacked_by_hand_continues_where_it_was_made(
-    opened: Any, store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
-    from replica.snapshot import unpack
-
-    filled(opened, "one", "two")
-    key = snapshot_key(2)
-    (tmp_path / "hand.db").write_bytes(unpack(store.objects[key].body, key)[1])
+    first = opened.filled("one", "two")
+    key = first.snapshot().key
+    with unpacked(store, key, tmp_path):
+        (tmp_path / "unpacked.db").rename(tmp_path / "hand.db")
+    write(first, "three")
+    first.sync_now()
     replica = opened("hand")
-    replica.restore()
     status = replica.status()
-    assert (status.state, status.sequence) == (State.OK, 2)
-    assert names(replica) == ["one", "two"]
+    assert (status.state, status.sequence) == (State.OK, 4)
+    assert replicated(replica) == replicated(first)
 
 
-def test_full_disk_while_restoring_leaves_the_old_file(
-    opened: Any, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+def test_full_disk_while_catching_up_leaves_the_old_content(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = filled(opened, "one")
+    first = opened.filled("one")
     second = opened("second")
-    second.restore()
     write(second, "two")
     second.sync_now()
 
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
+    def full(*_: object) -> None:
+        raise apsw.FullError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr("replica.live.advance", full)
         with pytest.raises(DiskFull, match="Free some space"):
             first.sync_now()
     assert names(first) == ["one"]
-    assert list(first.path.parent.glob("*.partial-*")) == []
+    assert first.status().sequence == 2
     first.sync_now()
     assert names(first) == ["one", "two"]
 
 
-def _tamper(store: MemoryStore, sequence: int, sql: str) -> None:
-    """Change a snapshot's database and give it hashes that agree again."""
-    from replica.snapshot import unpack
+def test_interrupted_restore_leaves_no_file_and_no_leftovers(
+    opened: Opener, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened.filled("one").snapshot()
+    replica = opened.bare("second")
 
-    key = snapshot_key(sequence)
-    metadata, content = unpack(store.objects[key].body, key)
-    connection = apsw.Connection(":memory:")
-    connection.deserialize("main", content)
-    connection.execute(sql)
-    body = pack(
-        connection.serialize("main"),
-        lineage=metadata.lineage,
-        sequence=sequence,
-        parent_sha256=metadata.parent_sha256,
-        schema_version=metadata.schema_version,
-        writer_id=metadata.writer_id,
-    )
-    connection.close()
-    store.damage(key, lambda _: body)
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        with pytest.raises(DiskFull):
+            replica.restore()
+    assert [path.name for path in replica.path.parent.glob("second.db*")] == ["second.db.lock"]
+    replica.restore()
+    assert names(replica) == ["one"]
+
+
+def test_status_names_who_wrote_lately(opened: Opener, clock: ManualClock) -> None:
+    first, second = opened("a"), opened("b")
+    write(first, "one")
+    first.sync_now()
+    clock.advance(minutes=1)
+    write(second, "two")
+    second.sync_now()
+    first.sync_now()
+    writers = first.status().writers
+    assert [writer.sequence for writer in writers] == [3, 2]
+    assert [writer.stored_at for writer in writers] == [
+        datetime(2026, 11, 20, 18, 1, tzinfo=UTC),
+        datetime(2026, 11, 20, 18, 0, tzinfo=UTC),
+    ]
+    assert len({writer.writer_id for writer in writers}) == 2
+    assert [writer.sequence for writer in second.status().writers] == [3, 2]
+
+
+def test_emptied_store_is_told_and_not_filled_silently(opened: Opener, store: MemoryStore) -> None:
+    first = opened.filled("one")
+    write(first, "two")
+    store.objects.clear()
+    first.close(0)
+    again = opened.bare("first")
+    for attempt in (again.restore, again.sync_now):
+        with pytest.raises(RolledBack, match="log/"):
+            attempt()
+    assert again.status().state is State.ROLLED_BACK
+    assert store.objects == {}
+    assert names(again) == ["one", "two"]

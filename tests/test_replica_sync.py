@@ -1,135 +1,141 @@
-"""Publishing, losing a race, catching up: what is pending stays so until the store has it."""
+"""Publishing, losing a race, catching up: what is pending stays so until the log has it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
 
 from replica import (
     AccessDenied,
-    Diverged,
+    Contended,
     DurabilityTimeout,
     FileOwned,
     NotRestored,
     PutMode,
-    Replica,
     ReplicaClosed,
     SchemaChanged,
     State,
+    StoreError,
     StoreThrottled,
     StoreUnreachable,
 )
-from replica.snapshot import snapshot_key, unpack
+from replica.envelope import Kind, entry_sha256, unpack_entry
+from replica.log import log_key
+from replica.snapshot import read_metadata
+from tests.replica_fixtures import Opener
 from tests.stores import (
+    NEXT_SCHEMA,
     ManualClock,
     MemoryStore,
+    conflicts,
     corrupted,
     denied,
     in_store,
     insert,
     names,
+    notes,
     open_replica,
+    replicated,
     truncated,
+    unpacked,
     unreachable,
     write,
 )
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
-
-
-@pytest.fixture
-def opened(tmp_path: Path, clock: ManualClock, store: MemoryStore) -> Iterator[Any]:
-    """Opens and restores replicas by name and closes them all at the end."""
-    replicas: list[Replica] = []
-
-    def open_one(name: str, **options: Any) -> Replica:
-        replica = open_replica(tmp_path / f"{name}.db", store, clock=clock, **options)
-        replicas.append(replica)
-        replica.restore()
-        return replica
-
-    yield open_one
-    for replica in replicas:
-        replica.close(0)
-
-
-def test_change_is_pending_until_it_is_published(opened: Any, store: MemoryStore) -> None:
+def test_change_is_pending_until_it_is_published(opened: Opener, store: MemoryStore) -> None:
     replica = opened("a")
     write(replica, "one")
     status = replica.status()
     assert (status.state, status.pending_transactions) == (State.PENDING, 1)
-    assert store.numbers() == []
+    assert status.pending_bytes > 0
+    assert store.numbers() == [1]
     assert replica.sync_now() is True
     status = replica.status()
-    assert (status.state, status.sequence, status.pending_transactions) == (State.OK, 1, 0)
-    assert status.snapshot_size_bytes == len(store.objects[snapshot_key(1)].body)
+    assert (status.state, status.sequence, status.pending_transactions) == (State.OK, 2, 0)
+    assert (status.pending_bytes, status.lag_seconds) == (0, 0.0)
+    assert store.numbers() == [1, 2]
     assert replica.sync_now() is False
 
 
-def test_snapshots_form_a_chain(opened: Any, store: MemoryStore) -> None:
+def test_lag_is_the_age_of_the_oldest_pending_change(opened: Opener, clock: ManualClock) -> None:
     replica = opened("a")
+    write(replica, "one")
+    clock.advance(minutes=5)
+    write(replica, "two")
+    assert replica.status().lag_seconds == 300.0
+
+
+def test_entries_form_a_chain(opened: Opener, store: MemoryStore) -> None:
+    replica = opened("a")
+    ids = []
     for row in ("one", "two"):
-        write(replica, row)
+        ids.append(write(replica, row))
         replica.sync_now()
-    first, second = (
-        unpack(store.objects[snapshot_key(number)].body, snapshot_key(number))[0]
-        for number in (1, 2)
+    genesis, second, third = (
+        unpack_entry(store.entry(number), log_key(number)) for number in (1, 2, 3)
     )
-    assert first.parent_sha256 == ""
-    assert len(second.parent_sha256) == 64
-    assert first.lineage == second.lineage != ""
-    assert (first.sequence, second.sequence, second.schema_version) == (1, 2, 1)
+    assert genesis.parent_sha256 == "0" * 64
+    assert second.parent_sha256 == entry_sha256(store.entry(1))
+    assert third.parent_sha256 == entry_sha256(store.entry(2))
+    assert genesis.log_id == second.log_id == third.log_id != "0" * 32
+    assert [entry.sequence for entry in (genesis, second, third)] == [1, 2, 3]
+    assert [entry.kind for entry in (genesis, second)] == [Kind.GENESIS, Kind.CHANGES]
+    assert second.transaction_ids + third.transaction_ids == tuple(ids)
+    assert {entry.schema_version for entry in (genesis, second, third)} == {1}
 
 
-def test_idle_exchange_costs_one_get(opened: Any, store: MemoryStore) -> None:
+def test_idle_exchange_costs_one_get(opened: Opener, store: MemoryStore) -> None:
     replica = opened("a")
     write(replica, "one")
     replica.sync_now()
     store.requests.clear()
     assert replica.sync_now() is False
-    assert store.requests == [("get", snapshot_key(2))]
+    assert store.requests == [("get", log_key(3))]
 
 
-def test_change_costs_one_claim_one_look_and_the_copy_under_a_fixed_name(
-    opened: Any, store: MemoryStore
+def test_change_costs_one_put_whatever_the_size_of_the_database(
+    opened: Opener, store: MemoryStore
+) -> None:
+    replica = opened("a")
+    sizes = []
+    for number in range(3):
+        write(replica, f"small {number}")
+        store.requests.clear()
+        replica.sync_now()
+        assert [verb for verb, _ in store.requests] == ["put"]
+        sizes.append(len(store.objects[store.requests[0][1]].body))
+        write(replica, f"large {number}", "x" * 100_000)
+        replica.sync_now()
+    assert max(sizes) - min(sizes) <= 4
+
+
+def test_changes_made_meanwhile_travel_in_one_entry(opened: Opener, store: MemoryStore) -> None:
+    replica, other = opened("a"), opened("b")
+    ids = [write(replica, f"{number}") for number in range(5)]
+    replica.sync_now()
+    assert store.numbers() == [1, 2]
+    assert unpack_entry(store.entry(2), log_key(2)).transaction_ids == tuple(ids)
+    other.sync_now()
+    assert replicated(other) == replicated(replica)
+
+
+def test_place_in_the_log_is_looked_at_once_a_minute_before_a_claim(
+    opened: Opener, store: MemoryStore, clock: ManualClock
 ) -> None:
     replica = opened("a")
     write(replica, "one")
-    replica.sync_now()
+    clock.advance(seconds=61)
     store.requests.clear()
+    replica.sync_now()
     write(replica, "two")
     replica.sync_now()
-    claimed = snapshot_key(2)
-    assert store.requests == [("put", claimed), ("get", claimed), ("put", "nba_stats.db.zst")]
-    assert store.objects["nba_stats.db.zst"].body == store.objects[snapshot_key(2)].body
+    assert store.requests == [("get", log_key(1)), ("put", log_key(2)), ("put", log_key(3))]
 
 
-def test_fixed_name_that_cannot_be_written_is_said_and_tried_again(
-    opened: Any, store: MemoryStore
-) -> None:
-    replica = opened("a")
-    write(replica, "one")
-    store.fail("put", "nba_stats", error=denied("put", "nba_stats.db.zst"))
-    assert replica.sync_now() is True
-    assert replica.status().state is State.OK
-    assert "nba_stats.db.zst" in replica.status().note
-    replica.sync_now()
-    assert replica.status().note == ""
-    assert "nba_stats.db.zst" in store.objects
-
-
-def test_block_that_changes_nothing_leaves_nothing_pending(opened: Any) -> None:
+def test_block_that_changes_nothing_leaves_nothing_pending(opened: Opener) -> None:
     replica = opened("a")
     write(replica, "one")
     replica.sync_now()
@@ -140,7 +146,7 @@ def test_block_that_changes_nothing_leaves_nothing_pending(opened: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
-def test_block_that_raises_changes_nothing(opened: Any, error: type[BaseException]) -> None:
+def test_block_that_raises_changes_nothing(opened: Opener, error: type[BaseException]) -> None:
     replica = opened("a")
     with pytest.raises(error), replica.transaction() as transaction:  # noqa: PT012
         insert(transaction, "half")
@@ -152,7 +158,7 @@ def test_block_that_raises_changes_nothing(opened: Any, error: type[BaseExceptio
     write(replica, "next")
 
 
-def test_errors_of_the_callers_own_pass_unchanged(opened: Any) -> None:
+def test_errors_of_the_callers_own_pass_unchanged(opened: Opener) -> None:
     replica = opened("a")
     write(replica, "one")
     with pytest.raises(apsw.ConstraintError):
@@ -161,7 +167,7 @@ def test_errors_of_the_callers_own_pass_unchanged(opened: Any) -> None:
         Path("/nowhere/at/all").read_bytes()
 
 
-def test_schema_may_not_change_outside_a_migration(opened: Any) -> None:
+def test_schema_may_not_change_outside_a_migration(opened: Opener) -> None:
     replica = opened("a")
     with pytest.raises(SchemaChanged, match="migration"), replica.transaction() as transaction:
         transaction.execute("CREATE TABLE other (x)")
@@ -170,7 +176,7 @@ def test_schema_may_not_change_outside_a_migration(opened: Any) -> None:
             pass
 
 
-def test_half_read_result_does_not_keep_the_file_busy(opened: Any) -> None:
+def test_half_read_result_does_not_keep_the_file_busy(opened: Opener) -> None:
     first, second = opened("a"), opened("b")
     with first.transaction() as transaction:
         insert(transaction, "one")
@@ -185,7 +191,7 @@ def test_half_read_result_does_not_keep_the_file_busy(opened: Any) -> None:
     assert names(first) == ["one", "three", "two"]
 
 
-def test_reader_cannot_write_not_even_to_what_is_attached(opened: Any, tmp_path: Path) -> None:
+def test_reader_cannot_write_not_even_to_what_is_attached(opened: Opener, tmp_path: Path) -> None:
     replica = opened("a")
     write(replica, "one")
     reference = apsw.Connection(str(tmp_path / "reference 1.db"))
@@ -202,7 +208,7 @@ def test_reader_cannot_write_not_even_to_what_is_attached(opened: Any, tmp_path:
         connection.execute("SELECT 1")
 
 
-def test_reader_sees_one_moment_while_the_content_is_replaced(opened: Any) -> None:
+def test_reader_sees_one_moment_while_the_content_is_replaced(opened: Opener) -> None:
     first, second = opened("a"), opened("b")
     for number in range(50):
         write(first, f"{number:02}", "x" * 1000)
@@ -220,7 +226,7 @@ def test_reader_sees_one_moment_while_the_content_is_replaced(opened: Any) -> No
     assert len(names(second)) == 10
 
 
-def test_reading_and_writing_do_not_wait_for_the_store(opened: Any, store: MemoryStore) -> None:
+def test_reading_and_writing_do_not_wait_for_the_store(opened: Opener, store: MemoryStore) -> None:
     replica = opened("a")
     write(replica, "one")
     in_request, answer = threading.Event(), threading.Event()
@@ -246,7 +252,7 @@ def test_reading_and_writing_do_not_wait_for_the_store(opened: Any, store: Memor
 
 
 def test_writers_in_many_threads_lose_nothing(
-    opened: Any, store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
     replica = opened("a")
 
@@ -268,7 +274,7 @@ def test_writers_in_many_threads_lose_nothing(
 
 @pytest.mark.parametrize("error", [unreachable("put"), StoreThrottled("put", "x"), denied("put")])
 def test_store_that_fails_leaves_the_change_pending_and_says_so(
-    opened: Any, store: MemoryStore, error: Any
+    opened: Opener, store: MemoryStore, error: StoreError
 ) -> None:
     replica = opened("a")
     write(replica, "one")
@@ -285,56 +291,56 @@ def test_store_that_fails_leaves_the_change_pending_and_says_so(
     assert replica.status().last_error is None
 
 
-def test_read_only_key_names_the_missing_permission(opened: Any, store: MemoryStore) -> None:
+def test_read_only_key_names_the_missing_permission(opened: Opener, store: MemoryStore) -> None:
     replica = opened("a")
     write(replica, "one")
-    store.fail("put", error=denied("put", snapshot_key(1)))
+    store.fail("put", error=denied("put", log_key(2)))
     with pytest.raises(AccessDenied) as refusal:
         replica.sync_now()
     assert refusal.value.action == "s3:PutObject"
     assert names(replica) == ["one"]
 
 
-def test_claim_whose_answer_was_lost_is_recognised(
-    opened: Any, store: MemoryStore, tmp_path: Path
-) -> None:
+def test_claim_whose_answer_was_lost_is_recognised(opened: Opener, store: MemoryStore) -> None:
     replica = opened("a")
     write(replica, "one")
-    store.fail("put", "snapshots/", error=unreachable("put"), after_effect=True)
+    store.fail("put", "log/", error=unreachable("put"), after_effect=True)
     assert replica.sync_now() is True
-    assert (replica.status().sequence, store.numbers()) == (1, [1])
+    assert (replica.status().sequence, store.numbers()) == (2, [1, 2])
+    assert (replica.status().state, conflicts(replica)) == (State.OK, [])
 
 
 def test_claim_that_cannot_be_settled_at_once_is_tried_with_the_same_bytes(
-    opened: Any, store: MemoryStore
+    opened: Opener, store: MemoryStore
 ) -> None:
     replica = opened("a")
     write(replica, "one")
-    store.fail("put", "snapshots/", error=unreachable("put"), after_effect=True)
-    store.fail("get", "snapshots/", error=unreachable("get"))
+    store.fail("put", "log/", error=unreachable("put"), after_effect=True)
+    store.fail("get", "log/", error=unreachable("get"))
     with pytest.raises(StoreUnreachable):
         replica.sync_now()
-    landed = store.objects[snapshot_key(1)].body
+    landed = store.entry(2)
     write(replica, "two")
     replica.sync_now()
-    assert store.numbers() == [1, 2]
-    assert store.objects[snapshot_key(1)].body == landed
+    assert store.numbers() == [1, 2, 3]
+    assert store.entry(2) == landed
     assert replica.status().pending_transactions == 0
 
 
-def test_claim_that_did_not_land_goes_out_again_unchanged(opened: Any, store: MemoryStore) -> None:
+def test_claim_that_did_not_land_goes_out_again_unchanged(
+    opened: Opener, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     replica = opened("a")
     write(replica, "one")
     bodies: list[bytes] = []
     put = store.put
 
-    def recording(key: str, body: bytes, mode: PutMode) -> Any:
-        if key.startswith("snapshots/"):
-            bodies.append(body)
+    def recording(key: str, body: bytes, mode: PutMode) -> object:
+        bodies.append(body)
         return put(key, body, mode)
 
-    store.put = recording  # type: ignore[method-assign]
-    store.fail("put", "snapshots/", error=unreachable("put"))
+    monkeypatch.setattr(store, "put", recording)
+    store.fail("put", "log/", error=unreachable("put"))
     with pytest.raises(StoreUnreachable):
         replica.sync_now()
     write(replica, "two")
@@ -343,179 +349,176 @@ def test_claim_that_did_not_land_goes_out_again_unchanged(opened: Any, store: Me
     assert bodies[0] == bodies[1] != bodies[2]
 
 
-@pytest.mark.parametrize("change", [truncated, corrupted])
-def test_damaged_answer_while_settling_is_not_taken_for_a_lost_race(
-    opened: Any, store: MemoryStore, change: Any
+def test_claim_that_lands_after_it_was_looked_for_is_not_written_twice(
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
     replica = opened("a")
     write(replica, "one")
-    store.fail("put", "snapshots/", error=unreachable("put"), after_effect=True)
-    store.fail("get", "snapshots/", change=change)
+    late: list[tuple[str, bytes]] = []
+    put = store.put
+
+    def delayed(key: str, body: bytes, mode: PutMode) -> object:
+        if not late:
+            late.append((key, body))
+            raise unreachable("put", key)
+        return put(key, body, mode)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "put", delayed)
+        with pytest.raises(StoreUnreachable):
+            replica.sync_now()
+    put(*late[0], PutMode.CREATE)
+    write(replica, "two")
     replica.sync_now()
-    assert (replica.status().state, store.numbers()) == (State.OK, [1])
+    assert store.numbers() == [1, 2, 3]
+    assert in_store(store, tmp_path / "check") == names(replica) == ["one", "two"]
+
+
+def test_what_follows_a_claim_that_was_found_is_read_too(
+    opened: Opener, store: MemoryStore
+) -> None:
+    first, second = opened("a"), opened("b")
+    write(first, "one")
+    store.fail("put", "log/", error=unreachable("put"), after_effect=True)
+    store.fail("get", "log/", error=unreachable("get"))
+    with pytest.raises(StoreUnreachable):
+        first.sync_now()
+    write(second, "two")
+    second.sync_now()
+    assert first.sync_now() is True
+    assert (first.status().sequence, names(first)) == (3, ["one", "two"])
+
+
+@pytest.mark.parametrize("change", [truncated, corrupted])
+def test_damaged_answer_while_settling_does_not_let_a_change_happen_twice(
+    opened: Opener, store: MemoryStore, change: Callable[[bytes], bytes]
+) -> None:
+    replica = opened("a")
+    write(replica, "one")
+    store.fail("put", "log/", error=unreachable("put"), after_effect=True)
+    store.fail("get", "log/", change=change)
+    replica.sync_now()
+    assert (replica.status().state, store.numbers()) == (State.OK, [1, 2])
+    assert (names(replica), conflicts(replica)) == (["one"], [])
 
 
 def test_restart_after_a_lost_answer_recognises_its_own_claim(
-    opened: Any, store: MemoryStore, tmp_path: Path
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
     replica = opened("a")
     write(replica, "zero")
     replica.sync_now()
     write(replica, "one")
-    store.fail("put", "snapshots/", error=unreachable("put"), after_effect=True)
-    store.fail("get", "snapshots/", error=unreachable("get"))
+    store.fail("put", "log/", error=unreachable("put"), after_effect=True)
+    store.fail("get", "log/", error=unreachable("get"))
     with pytest.raises(StoreUnreachable):
         replica.sync_now()
     write(replica, "two")
     replica.close(0)
     again = opened("a")
-    assert (again.status().sequence, again.status().pending_transactions) == (2, 1)
+    assert (again.status().sequence, again.status().pending_transactions) == (3, 1)
     again.sync_now()
     assert in_store(store, tmp_path / "check") == ["one", "two", "zero"]
-    assert store.numbers() == [1, 2, 3]
+    assert store.numbers() == [1, 2, 3, 4]
 
 
-def test_lost_race_keeps_both_sides_and_says_so(
-    opened: Any, store: MemoryStore, tmp_path: Path
-) -> None:
+def test_lost_race_is_rebased(opened: Opener, store: MemoryStore, tmp_path: Path) -> None:
     first, second = opened("a"), opened("b")
     write(first, "one")
     first.sync_now()
     second.sync_now()
     write(first, "mine")
-    lost = write(second, "theirs")
+    late = write(second, "theirs")
     first.sync_now()
-    with pytest.raises(Diverged, match=r"snapshots/0+2\.db\.zst"):
-        second.sync_now()
+    assert second.sync_now() is True
     status = second.status()
-    assert (status.state, status.pending_transactions) == (State.DIVERGED, 1)
-    assert "backed up" in str(status.last_error)
-    assert names(second) == ["one", "theirs"]
-    write(second, "still accepted")
-    with pytest.raises(DurabilityTimeout, match="Take over"):
-        second.wait_until_durable(lost, 60)
-    assert in_store(store, tmp_path / "check") == ["mine", "one"]
-    assert store.numbers() == [1, 2]
+    assert (status.state, status.sequence, status.pending_transactions) == (State.OK, 4, 0)
+    second.wait_until_durable(late, 0)
+    assert names(second) == ["mine", "one", "theirs"]
+    assert first.sync_now() is True
+    assert replicated(first) == replicated(second)
+    assert conflicts(first) == []
+    assert in_store(store, tmp_path / "check") == names(first)
 
 
-def test_taking_over_keeps_what_is_given_up_as_a_backup(
-    opened: Any, store: MemoryStore, tmp_path: Path
-) -> None:
+def test_same_row_keeps_the_later_value_and_a_note_of_the_other(opened: Opener) -> None:
     first, second = opened("a"), opened("b")
-    write(first, "mine")
+    write(first, "row", "early")
+    later = write(second, "row", "late")
     first.sync_now()
-    given_up = write(second, "theirs")
-    with pytest.raises(Diverged):
-        second.sync_now()
-    second.take_over_from_store()
-    assert names(second) == ["mine"]
-    assert second.status().state is State.OK
-    backup = "backups/2026-11-20T18-00-00Z-set-aside.db.zst"
-    (tmp_path / "aside.db").write_bytes(unpack(store.objects[backup].body, backup)[1])
-    kept = apsw.Connection(str(tmp_path / "aside.db"))
-    assert kept.execute("SELECT name FROM notes").fetchall() == [("theirs",)]
-    kept.close()
-    with pytest.raises(DurabilityTimeout, match="backups"):
-        second.wait_until_durable(given_up, 60)
-    write(second, "more")
     second.sync_now()
-    assert store.numbers() == [1, 2]
-
-
-def test_change_made_while_taking_over_is_in_the_backup(opened: Any, store: MemoryStore) -> None:
-    first, second = opened("a"), opened("b")
-    write(first, "mine")
     first.sync_now()
-    write(second, "theirs")
-    late = threading.Event()
-
-    def write_late(verb: str, key: str) -> None:
-        if verb == "put" and not late.is_set():
-            late.set()
-            write(second, "late")
-
-    store.before = write_late
-    second.take_over_from_store()
-    assert names(second) == ["mine"]
-    backups = sorted(key for key in store.objects if key.startswith("backups/"))
-    assert len(backups) == 2
-    contents = [unpack(store.objects[key].body, key)[1] for key in backups]
-    assert sorted(b"late" in content for content in contents) == [False, True]
+    assert notes(first) == notes(second) == [("row", "late")]
+    assert conflicts(first) == [(later, '["row"]', "text", "overwritten", '"late"', '"early"')]
+    assert first.status().conflicts == second.status().conflicts == 1
+    assert replicated(first) == replicated(second)
 
 
-def test_what_was_given_up_is_not_published_by_a_claim_that_was_still_open(
-    opened: Any, store: MemoryStore
+def test_writer_that_is_never_first_gives_up_for_the_moment_and_loses_nothing(
+    opened: Opener, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = opened("a")
+    monkeypatch.setattr("replica.exchange._MOST_LOST_RACES", 3)
+    first, second = opened("a"), opened("b")
+    write(second, "patient")
+
+    def be_first(verb: str, key: str) -> None:
+        if verb == "put":
+            store.before = lambda verb, key: None
+            write(first, key)
+            first.sync_now()
+            store.before = be_first
+
+    store.before = be_first
+    with pytest.raises(Contended):
+        second.sync_now()
+    assert second.status().pending_transactions == 1
+    store.before = lambda verb, key: None
+    second.sync_now()
+    first.sync_now()
+    assert len(names(first)) == 4
+    assert replicated(first) == replicated(second)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_change_made_while_catching_up_is_not_overwritten(
+    opened: Opener, store: MemoryStore, number: int
+) -> None:
+    first, second = opened("a"), opened("b")
     for row in ("one", "two"):
         write(first, row)
         first.sync_now()
-    write(first, "given up")
-    store.fail("put", "snapshots/", error=unreachable("put"))
-    with pytest.raises(StoreUnreachable):
-        first.sync_now()
-    # The store goes back by one number, and on again without this replica.
-    del store.objects[snapshot_key(2)]
-    second = opened("b")
-    write(second, "other two")
-    second.sync_now()
-    first.take_over_from_store()
-    write(first, "three")
-    first.sync_now()
-    second.sync_now()
-    assert names(first) == names(second) == ["one", "other two", "three"]
-    assert store.numbers() == [1, 2, 3]
-
-
-def test_taking_over_is_not_done_without_its_backup(opened: Any, store: MemoryStore) -> None:
-    first, second = opened("a"), opened("b")
-    write(first, "mine")
-    first.sync_now()
-    write(second, "theirs")
-    store.fail("put", "backups/", error=denied("put"))
-    with pytest.raises(AccessDenied):
-        second.take_over_from_store()
-    assert names(second) == ["theirs"]
-
-
-@pytest.mark.parametrize("moment", ["list", "download"])
-def test_change_made_while_catching_up_is_not_overwritten(
-    opened: Any, store: MemoryStore, moment: str
-) -> None:
-    first, second = opened("a"), opened("b")
-    write(first, "mine")
-    first.sync_now()
-    listed, written = threading.Event(), threading.Event()
+    left = [number]
 
     def write_late(verb: str, key: str) -> None:
-        if verb == "list":
-            listed.set()
-        at_moment = verb == "list" if moment == "list" else listed.is_set() and verb == "get"
-        if at_moment and not written.is_set():
-            written.set()
+        left[0] -= 1
+        if left[0] == 0:
             write(second, "late")
 
     store.before = write_late
-    with pytest.raises(Diverged):
-        second.sync_now()
-    assert names(second) == ["late"]
+    second.sync_now()
+    assert names(second) == ["late", "one", "two"]
+    second.sync_now()
+    first.sync_now()
+    assert replicated(first) == replicated(second)
 
 
 def test_backup_holds_everything_and_never_replaces_another(
-    opened: Any, store: MemoryStore
+    opened: Opener, store: MemoryStore, tmp_path: Path
 ) -> None:
     replica = opened("a")
     write(replica, "one")
     info = replica.back_up("manual")
     assert info.key == "backups/2026-11-20T18-00-00Z-manual.db.zst"
     assert replica.status().state is State.OK
-    assert unpack(store.objects[info.key].body, info.key)[0].sequence == 1
+    assert read_metadata(store.objects[info.key].body, info.key).sequence == 2
+    with unpacked(store, info.key, tmp_path) as connection:
+        assert connection.execute("SELECT name FROM notes").fetchall() == [("one",)]
     assert replica.back_up("manual").key == "backups/2026-11-20T18-00-00Z-manual-2.db.zst"
     with pytest.raises(ValueError, match="label"):
         replica.back_up("../escape")
 
 
-def test_waiting_for_the_store_ends_in_time(opened: Any, store: MemoryStore) -> None:
+def test_waiting_for_the_store_ends_in_time(opened: Opener, store: MemoryStore) -> None:
     replica = opened("a")
     transaction_id = write(replica, "one")
     with pytest.raises(DurabilityTimeout, match=transaction_id):
@@ -524,7 +527,7 @@ def test_waiting_for_the_store_ends_in_time(opened: Any, store: MemoryStore) -> 
     replica.wait_until_durable(transaction_id, 0)
 
 
-def test_closed_replica_refuses_everything_and_frees_the_file(opened: Any) -> None:
+def test_closed_replica_refuses_everything_and_frees_the_file(opened: Opener) -> None:
     replica = opened("a")
     write(replica, "one")
     with pytest.raises(FileOwned):
@@ -546,31 +549,30 @@ def test_closed_replica_refuses_everything_and_frees_the_file(opened: Any) -> No
     assert (names(again), again.status().state) == (["one"], State.OK)
 
 
-def test_migrations_are_dense(tmp_path: Path, store: MemoryStore) -> None:
-    from tests.stores import NEXT_SCHEMA
+def test_wait_seconds_returns_when_the_change_is_durable(
+    opened: Opener, store: MemoryStore
+) -> None:
+    replica = opened("a")
+    replica.start_publisher()
+    with replica.transaction(wait_seconds=10) as transaction:
+        insert(transaction, "one")
+    assert unpack_entry(store.entry(2), log_key(2)).transaction_ids == (transaction.id,)
+    assert replica.status().state is State.OK
 
+
+def test_migrations_are_dense(tmp_path: Path, store: MemoryStore) -> None:
     with pytest.raises(ValueError, match="numbered"):
         open_replica(tmp_path / "a.db", store, migrations=NEXT_SCHEMA[1:])
 
 
-def test_nothing_to_take_over_or_to_back_up_before_the_restore(
-    tmp_path: Path, store: MemoryStore
-) -> None:
-    replica = open_replica(tmp_path / "a.db", store)
-    with pytest.raises(NotRestored):
-        replica.take_over_from_store()
-    replica.back_up("first")
-    replica.close(0)
-
-
-def test_somebody_elses_bytes_at_our_number_are_damaged_and_passed_over(
-    opened: Any, store: MemoryStore
-) -> None:
-    replica = opened("a")
-    write(replica, "one")
-    replica.sync_now()
-    store.put(snapshot_key(2), b"junk", PutMode.CREATE)
-    write(replica, "two")
-    replica.sync_now()
-    assert store.numbers() == [1, 2, 3]
-    assert store.objects[snapshot_key(2)].body == b"junk"
+def test_what_needs_a_database_is_refused_before_there_is_one(opened: Opener) -> None:
+    replica = opened.bare("a")
+    for use in (
+        replica.take_over_from_store,
+        replica.start_new_log,
+        lambda: replica.wait_until_durable("x", 0),
+    ):
+        with pytest.raises(NotRestored):
+            use()
+    assert replica.kept_envelopes() == {}
+    assert replica.back_up("first").key.endswith("-first.db.zst"), "it restores by itself"

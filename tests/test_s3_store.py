@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,9 +15,19 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
-from replica.errors import BucketMissing, ObjectExists, ObjectNotFound, StoreRejected
-from replica.store import ObjectStore, PutMode
+from replica.errors import (
+    AccessDenied,
+    BucketMissing,
+    ObjectExists,
+    ObjectNotFound,
+    StoreError,
+    StoreRejected,
+    StoreUnreachable,
+)
+from replica.store import ObjectStore, PutMode, VersionedStore
 from replica.stores.folder import FolderStore
 from replica.stores.s3 import S3Options, S3Store
 from tests.servers import (
@@ -151,6 +161,39 @@ def test_a_listing_of_nothing_is_empty(store: ObjectStore) -> None:
     assert store.list("snapshots/") == []
 
 
+def test_a_listing_begins_after_a_key(store: ObjectStore) -> None:
+    for key in ("log/08", "log/09", "log/10", "log/10-a", "log/11", "m/1"):
+        store.put(key, b"1", PutMode.CREATE)
+    assert [info.key for info in store.list("log/", start_after="log/09")] == [
+        "log/10",
+        "log/10-a",
+        "log/11",
+    ]
+    # The key need not exist, lie below the prefix, or leave anything.
+    assert len(store.list("log/", start_after="log/095")) == 3
+    assert len(store.list("log/", start_after="a")) == 5
+    assert store.list("log/", start_after="log/11") == []
+    assert store.list("log/", start_after="m/0") == []
+
+
+def test_what_is_deleted_is_gone_and_can_be_created_anew(reopen: Reopen) -> None:
+    for key in ("probe/1", "probe/2"):
+        reopen().put(key, b"first", PutMode.CREATE)
+    reopen().delete("probe/1")
+    with pytest.raises(ObjectNotFound):
+        reopen().get("probe/1")
+    assert [info.key for info in reopen().list("")] == ["probe/2"]
+    reopen().put("probe/1", b"second", PutMode.CREATE)
+    assert reopen().get("probe/1").body == b"second"
+
+
+@pytest.mark.parametrize("key", ["nothing", "probe", "probe/1/below"])
+def test_to_delete_what_is_not_there_is_fine(store: ObjectStore, key: str) -> None:
+    store.put("probe/1", b"1", PutMode.CREATE)
+    store.delete(key)
+    assert [info.key for info in store.list("")] == ["probe/1"]
+
+
 @pytest.mark.parametrize(
     "key", ["csv/game_date=2026-11-20/a.csv", "a b+c", "100%25&x", "Jokić", "a~b(c)'d'"]
 )
@@ -166,6 +209,8 @@ def test_what_is_no_key_is_refused(store: ObjectStore, key: str) -> None:
         store.get(key)
     with pytest.raises(ValueError, match="not a key"):
         store.put(key, b"1", PutMode.CREATE)
+    with pytest.raises(ValueError, match="not a key"):
+        store.delete(key)
     assert store.list("") == []
 
 
@@ -176,6 +221,8 @@ def test_a_missing_bucket_is_not_an_empty_one(endpoint: str) -> None:
         lambda: missing.put("a", b"1", PutMode.CREATE),
         lambda: missing.put("a", b"1", PutMode.OVERWRITE),
         lambda: missing.list(""),
+        lambda: missing.delete("a"),
+        lambda: missing.versions("a"),
     ):
         with pytest.raises(BucketMissing) as caught:
             operation()
@@ -185,8 +232,9 @@ def test_a_missing_bucket_is_not_an_empty_one(endpoint: str) -> None:
 def test_a_missing_folder_is_not_an_empty_one(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     shutil.rmtree(tmp_path / "store")
-    with pytest.raises(BucketMissing):
-        store.list("")
+    for operation in (lambda: store.list(""), lambda: store.delete("a")):
+        with pytest.raises(BucketMissing):
+            operation()
 
 
 @pytest.mark.parametrize(
@@ -221,21 +269,185 @@ def test_prefixes_of_one_bucket_do_not_mix(endpoint: str, new_bucket: Callable[[
     assert first.get("a").body == b"first"
 
 
-def test_a_listing_follows_its_pages(endpoint: str, new_bucket: Callable[[str], str]) -> None:
+@pytest.mark.parametrize(("start_after", "listed"), [("", 7), ("snapshots/1", 5)])
+def test_a_listing_follows_its_pages(
+    endpoint: str, new_bucket: Callable[[str], str], start_after: str, listed: int
+) -> None:
     store = S3Store(s3_options(endpoint, new_bucket(endpoint)))
     keys = [f"snapshots/{number}" for number in range(7)]
     for key in keys:
         store.put(key, b"1", PutMode.CREATE)
-    pages: list[int] = []
+    pages = two_a_page(store, "ListObjectsV2")
+    found = store.list("snapshots/", start_after=start_after)
+    assert [info.key for info in found] == keys[-listed:]
+    assert len(pages) == (listed + 1) // 2
 
-    def two_a_page(params: dict[str, Any], **_: object) -> None:
-        pages.append(len(pages))
+
+def two_a_page(store: S3Store, request: str) -> list[dict[str, Any]]:
+    """Makes the store answer in short pages; returns what each was asked with."""
+    pages: list[dict[str, Any]] = []
+
+    def shorten(params: dict[str, Any], **_: object) -> None:
         params["MaxKeys"] = 2
+        pages.append(dict(params))
 
     client, _ = store._connect("list", "")
-    client.meta.events.register("provide-client-params.s3.ListObjectsV2", two_a_page)
-    assert [info.key for info in store.list("snapshots/")] == keys
-    assert len(pages) == 4
+    client.meta.events.register(f"provide-client-params.s3.{request}", shorten)
+    return pages
+
+
+@pytest.fixture
+def versioned(endpoint: str, new_bucket: Callable[[str], str]) -> S3Store:
+    """A store in a bucket that keeps what is overwritten or deleted."""
+    bucket = new_bucket(endpoint)
+    raw_client(endpoint).put_bucket_versioning(
+        Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    return S3Store(s3_options(endpoint, bucket))
+
+
+def test_older_versions_come_oldest_first(versioned: S3Store) -> None:
+    assert isinstance(versioned, VersionedStore)
+    assert versioned.versions("log/1") == []
+    first = versioned.put("log/1", b"first", PutMode.CREATE)
+    versioned.put("log/1", b"second", PutMode.OVERWRITE)
+    versioned.delete("log/1")
+    versioned.put("log/1", b"third", PutMode.OVERWRITE)
+    # Their names begin with the other's, and are others all the same.
+    for key in ("log/1-0", "log/10"):
+        versioned.put(key, b"another", PutMode.CREATE)
+    found = versioned.versions("log/1")
+    assert [stored.body for stored in found] == [b"first", b"second", b"third"]
+    assert {stored.info.key for stored in found} == {"log/1"}
+    assert found[0].info.size_bytes == len(b"first")
+    assert abs(found[0].info.modified_at - first.modified_at) < timedelta(seconds=2)
+    assert versioned.get("log/1").body == b"third"
+
+
+def test_what_was_deleted_is_still_among_the_versions(versioned: S3Store) -> None:
+    versioned.put("log/1", b"first", PutMode.CREATE)
+    versioned.delete("log/1")
+    versioned.delete("log/1")
+    assert [stored.body for stored in versioned.versions("log/1")] == [b"first"]
+    with pytest.raises(ObjectNotFound):
+        versioned.get("log/1")
+
+
+def test_the_list_of_versions_follows_its_pages(versioned: S3Store) -> None:
+    bodies = [f"version {number}".encode() for number in range(5)]
+    for body in bodies:
+        versioned.put("log/1", body, PutMode.OVERWRITE)
+    for number in range(4):
+        versioned.put(f"log/1{number}", b"another", PutMode.CREATE)
+    pages = two_a_page(versioned, "ListObjectVersions")
+    assert [stored.body for stored in versioned.versions("log/1")] == bodies
+    assert len(pages) == 3, "it ends where other keys begin"
+
+
+def test_without_versioning_there_is_what_is_there(
+    endpoint: str, new_bucket: Callable[[str], str]
+) -> None:
+    store = S3Store(s3_options(endpoint, new_bucket(endpoint)))
+    store.put("log/1", b"first", PutMode.CREATE)
+    store.put("log/1", b"second", PutMode.OVERWRITE)
+    store.put("log/10", b"another", PutMode.CREATE)
+    assert [stored.body for stored in store.versions("log/1")] == [b"second"]
+    store.delete("log/1")
+    assert store.versions("log/1") == []
+
+
+def answer_instead(store: S3Store, request: str, status: int, code: str) -> None:
+    """Answers one kind of request with an error, before it is sent."""
+    body = f"<Error><Code>{code}</Code><Message>as told by the test</Message></Error>".encode()
+
+    class Raw:
+        def stream(self) -> Iterator[bytes]:
+            yield body
+
+    def answer(**_: object) -> Any:
+        return AWSResponse("", status, HTTPHeaders(), Raw())
+
+    for client in store._connect("get", "a"):
+        client.meta.events.register(f"before-send.s3.{request}", answer)
+
+
+def answering(request: str, status: int, code: str) -> S3Store:
+    """A store that gets an error for one kind of request, and can send nothing else."""
+    store = S3Store(s3_options("http://127.0.0.1:9", "the-bucket", read_attempts=1))
+    answer_instead(store, request, status, code)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "remedy"),
+    [
+        (403, "AccessDenied", AccessDenied, "s3:DeleteObject"),
+        (404, "NoSuchBucket", BucketMissing, "the-bucket"),
+        (405, "MethodNotAllowed", StoreRejected, "Read the store's own words"),
+        (500, "InternalError", StoreUnreachable, "tried again"),
+    ],
+)
+def test_a_delete_that_fails_is_explained(
+    status: int, code: str, error: type[StoreError], remedy: str
+) -> None:
+    with pytest.raises(error, match=remedy) as caught:
+        answering("DeleteObject", status, code).delete("a")
+    assert (caught.value.operation, caught.value.key) == ("delete", "a")
+
+
+def test_a_service_may_say_that_what_is_deleted_was_not_there() -> None:
+    answering("DeleteObject", 404, "NoSuchKey").delete("a")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "remedy"),
+    [
+        (403, "AccessDenied", AccessDenied, "s3:ListBucketVersions .* s3:GetObjectVersion"),
+        (501, "NotImplemented", StoreRejected, "supports this request"),
+        (500, "InternalError", StoreUnreachable, "tried again"),
+    ],
+)
+def test_versions_that_cannot_be_listed_are_explained(
+    status: int, code: str, error: type[StoreError], remedy: str
+) -> None:
+    with pytest.raises(error, match=remedy) as caught:
+        answering("ListObjectVersions", status, code).versions("a")
+    assert (caught.value.operation, caught.value.key) == ("list the versions of", "a")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "left"), [("NoSuchVersion", 404, []), ("AccessDenied", 403, None)]
+)
+def test_a_version_that_cannot_be_read(
+    endpoint: str, new_bucket: Callable[[str], str], code: str, status: int, left: object
+) -> None:
+    store = S3Store(s3_options(endpoint, new_bucket(endpoint)))
+    store.put("a", b"1", PutMode.CREATE)
+    answer_instead(store, "GetObject", status, code)
+    if left is not None:
+        assert store.versions("a") == left
+        return
+    with pytest.raises(AccessDenied, match="s3:GetObjectVersion") as caught:
+        store.versions("a")
+    assert caught.value.action == "s3:GetObjectVersion"
+
+
+def test_a_list_of_versions_without_a_next_page_is_refused() -> None:
+    answer = (
+        '<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        "<IsTruncated>true</IsTruncated></ListVersionsResult>"
+    )
+    with ErrorServer(Reply(200, answer.encode())) as server:
+        store = S3Store(s3_options(server.url, "bucket"))
+        with pytest.raises(StoreRejected, match="no next page"):
+            store.versions("a")
+
+
+def test_an_answer_from_something_else_is_not_an_object_without_versions() -> None:
+    with ErrorServer(Reply(200, b"<html>Sign in</html>")) as server:
+        store = S3Store(s3_options(server.url, "bucket", read_attempts=1))
+        with pytest.raises(StoreUnreachable):
+            store.versions("a")
 
 
 def test_folder_markers_are_not_objects(endpoint: str, new_bucket: Callable[[str], str]) -> None:

@@ -1,6 +1,7 @@
 """The bytes of a snapshot: what goes in comes out, and any other byte is noticed."""
 
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from shutil import which
 
@@ -9,9 +10,9 @@ import pytest
 import zstandard
 
 from replica import NewerSchema, NotADatabase, NotASnapshot, SnapshotCorrupt
-from replica.snapshot import pack, snapshot_key, snapshot_sequence, unpack, unpack_metadata
+from replica.snapshot import SnapshotMetadata, pack, read_frame, read_metadata, unpack, write_frame
 
-KEY = snapshot_key(7)
+KEY = "snapshots/7.db.zst"
 
 
 def database() -> bytes:
@@ -22,102 +23,116 @@ def database() -> bytes:
     return content
 
 
-def packed(content: bytes | None = None) -> bytes:
-    return pack(
-        database() if content is None else content,
-        lineage="ab" * 16,
-        sequence=7,
-        parent_sha256="cd" * 32,
-        schema_version=3,
-        writer_id="w",
-    )
+def packed(folder: Path, content: bytes | None = None) -> bytes:
+    path = folder / "packed.db"
+    path.write_bytes(database() if content is None else content)
+    return pack(path, log_id="ab" * 16, sequence=7, entry_sha256="cd" * 32, schema_version=3)
 
 
-def test_pack_and_unpack_give_everything_back() -> None:
+def unpacked(body: bytes, folder: Path) -> tuple[SnapshotMetadata, bytes]:
+    path = folder / "unpacked.db"
+    metadata = unpack(body, KEY, path)
+    return metadata, path.read_bytes()
+
+
+def test_pack_and_unpack_give_everything_back(tmp_path: Path) -> None:
     content = database()
-    metadata, unpacked = unpack(packed(content), KEY)
-    assert unpacked == content
-    assert (metadata.sequence, metadata.lineage, metadata.format) == (7, "ab" * 16, 1)
-    assert (metadata.parent_sha256, metadata.schema_version) == ("cd" * 32, 3)
+    metadata, content_again = unpacked(packed(tmp_path, content), tmp_path)
+    assert content_again == content
+    assert (metadata.sequence, metadata.log_id, metadata.format) == (7, "ab" * 16, 2)
+    assert (metadata.entry_sha256, metadata.schema_version) == ("cd" * 32, 3)
     assert metadata.size_bytes == len(content)
-    assert unpack_metadata(packed(content), KEY) == metadata
+    assert read_metadata(packed(tmp_path, content), KEY) == metadata
 
 
-def test_same_database_gives_same_bytes() -> None:
-    assert packed() == packed()
+def test_what_is_larger_than_any_buffer_comes_out_too(tmp_path: Path) -> None:
+    with closing(apsw.Connection(str(tmp_path / "large.db"))) as connection:
+        connection.execute("CREATE TABLE blobs (b); INSERT INTO blobs VALUES (randomblob(3000000))")
+    content = (tmp_path / "large.db").read_bytes()
+    body = packed(tmp_path, content)
+    assert unpacked(body, tmp_path)[1] == content
+    for extra in (b"\0", body, bytes(2_000_000)):
+        with pytest.raises(SnapshotCorrupt):
+            unpack(body + extra, KEY, tmp_path / "unpacked.db")
 
 
-def test_no_flipped_bit_gives_another_database() -> None:
-    body = packed()
-    whole, noticed = unpack(body, KEY), 0
+def test_same_database_gives_same_bytes(tmp_path: Path) -> None:
+    assert packed(tmp_path) == packed(tmp_path)
+
+
+def test_no_flipped_bit_gives_another_database(tmp_path: Path) -> None:
+    body = packed(tmp_path)
+    whole, noticed = unpacked(body, tmp_path), 0
     for position in range(len(body) * 8):
         flipped = bytearray(body)
         flipped[position // 8] ^= 1 << position % 8
         try:
             # zstd ignores a few bits, which then change nothing.
-            assert unpack(bytes(flipped), KEY) == whole
+            assert unpacked(bytes(flipped), tmp_path) == whole
         except (NotASnapshot, SnapshotCorrupt):
             noticed += 1
     assert noticed > len(body) * 8 - 16
 
 
-def test_every_truncation_and_any_addition_is_noticed() -> None:
-    body = packed()
+def test_every_truncation_and_any_addition_is_noticed(tmp_path: Path) -> None:
+    body = packed(tmp_path)
     for length in range(len(body)):
         with pytest.raises((NotASnapshot, SnapshotCorrupt)):
-            unpack(body[:length], KEY)
+            unpack(body[:length], KEY, tmp_path / "unpacked.db")
     with pytest.raises(SnapshotCorrupt):
-        unpack(body + b"\0", KEY)
+        unpack(body + b"\0", KEY, tmp_path / "unpacked.db")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>sign in</html>", b"SQLite format 3\0" + b"\0" * 100])
-def test_something_else_is_not_a_snapshot(body: bytes) -> None:
+def test_something_else_is_not_a_snapshot(body: bytes, tmp_path: Path) -> None:
     with pytest.raises(NotASnapshot, match=KEY):
-        unpack(body, KEY)
+        unpack(body, KEY, tmp_path / "unpacked.db")
 
 
-def test_content_that_is_no_database_is_refused() -> None:
+def test_content_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotADatabase):
-        unpack(packed(b"just text"), KEY)
+        unpack(packed(tmp_path, b"just text"), KEY, tmp_path / "unpacked.db")
 
 
-def test_newer_format_asks_for_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newer_format_asks_for_an_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = database()
-    monkeypatch.setattr("replica.snapshot.SnapshotMetadata.__init__.__defaults__", (2,))
-    newer = packed(content)
+    monkeypatch.setattr("replica.snapshot.SnapshotMetadata.__init__.__defaults__", (3,))
+    newer = packed(tmp_path, content)
     with pytest.raises(NewerSchema, match="Update the application"):
-        unpack(newer, KEY)
+        unpack(newer, KEY, tmp_path / "unpacked.db")
 
 
-def test_database_under_another_ones_description_is_noticed() -> None:
+@pytest.mark.parametrize("missing", ["format", "sha256", "log_id", "size_bytes"])
+def test_description_that_lacks_something_is_no_snapshots(tmp_path: Path, missing: str) -> None:
+    description, compressed = read_frame(packed(tmp_path), KEY)
+    del description[missing]
+    with pytest.raises(NotASnapshot, match=missing):
+        read_metadata(write_frame(description) + bytes(compressed), KEY)
+
+
+def test_database_under_another_ones_description_is_noticed(tmp_path: Path) -> None:
     content = database()
-    body, other = packed(content), packed(content[:-1] + b"x")
+    body, other = packed(tmp_path, content), packed(tmp_path, content[:-1] + b"x")
     frame = b"\x28\xb5\x2f\xfd"
+    mixed = body[: body.index(frame)] + other[other.index(frame) :]
     with pytest.raises(SnapshotCorrupt, match="hash"):
-        unpack(body[: body.index(frame)] + other[other.index(frame) :], KEY)
+        unpack(mixed, KEY, tmp_path / "unpacked.db")
 
 
-def test_a_decompression_bomb_is_refused_before_it_is_opened() -> None:
-    body = packed()
+def test_a_decompression_bomb_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    body = packed(tmp_path)
     head = body[: body.index(b"\x28\xb5\x2f\xfd")]
     bomb = zstandard.ZstdCompressor().compress(bytes(50_000_000))
     with pytest.raises(SnapshotCorrupt, match="sizes"):
-        unpack(head + bomb, KEY)
+        unpack(head + bomb, KEY, tmp_path / "unpacked.db")
+    assert not (tmp_path / "unpacked.db").exists()
 
 
 def test_plain_zstd_passes_over_the_description(tmp_path: Path) -> None:
     content = database()
     skipped = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
-    assert skipped.decompress(packed(content)) == content
+    assert skipped.decompress(packed(tmp_path, content)) == content
     if which("zstd"):
-        (tmp_path / "s.db.zst").write_bytes(packed(content))
+        (tmp_path / "s.db.zst").write_bytes(packed(tmp_path, content))
         subprocess.run(["zstd", "-d", "-q", tmp_path / "s.db.zst"], check=True)
         assert (tmp_path / "s.db").read_bytes() == content
-
-
-def test_keys_sort_as_their_numbers_and_other_keys_have_none() -> None:
-    keys = [snapshot_key(number) for number in (1, 9, 10, 99, 100)]
-    assert keys == sorted(keys)
-    assert [snapshot_sequence(key) for key in keys] == [1, 9, 10, 99, 100]
-    for other in ("snapshots/readme.txt", "snapshots/1.db.zst", "nba_stats.db.zst", keys[0] + "x"):
-        assert snapshot_sequence(other) is None

@@ -3,8 +3,9 @@
 import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from replica.store import ObjectInfo, PutMode, StoredObject
 __all__ = ["FolderStore"]
 
 _TEMPORARY_PREFIX = ".partial-"
+
+# A process that is killed leaves its temporary file; no write takes nearly as long as this.
+_TEMPORARY_LIFE_SECONDS = 3600
 
 
 class FolderStore:
@@ -75,7 +79,7 @@ class FolderStore:
             _fsync_folders(path.parent, self._path)
         return info
 
-    def list(self, prefix: str) -> list[ObjectInfo]:
+    def list(self, prefix: str, *, start_after: str = "") -> list[ObjectInfo]:
         self._require_folder("list", prefix)
         found: list[ObjectInfo] = []
         with _faults("list", prefix, self._path):
@@ -85,9 +89,23 @@ class FolderStore:
                 for name in names:
                     path = Path(folder, name)
                     key = path.relative_to(self._path).as_posix()
-                    if key.startswith(prefix) and not name.startswith(_TEMPORARY_PREFIX):
-                        found.append(_info(key, path.stat()))
+                    if name.startswith(_TEMPORARY_PREFIX):
+                        _remove_if_left_over(path)
+                    elif key.startswith(prefix) and key > start_after:
+                        # Another process may delete an object while it is being listed.
+                        with suppress(FileNotFoundError):
+                            found.append(_info(key, path.stat()))
         return sorted(found, key=lambda info: info.key)
+
+    def delete(self, key: str) -> None:
+        path = self._file(key)
+        self._require_folder("delete", key)
+        with _faults("delete", key, self._path):
+            try:
+                path.unlink()
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                return
+            _fsync_folders(path.parent, self._path)
 
     def _file(self, key: str) -> Path:
         parts = key.split("/")
@@ -114,6 +132,13 @@ def _link(temporary: Path, path: Path, key: str) -> None:
             raise
         remedy = "Put the folder on a file system with hard links."
         raise StoreRejected("put", key, remedy, str(error)) from error
+
+
+def _remove_if_left_over(path: Path) -> None:
+    # Whoever may only read here leaves it to those who write.
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > _TEMPORARY_LIFE_SECONDS:
+            path.unlink()
 
 
 def _raise_unless_gone(error: OSError) -> None:

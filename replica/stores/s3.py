@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from replica.errors import InvalidCredentials, StoreRejected, StoreUnreachable, WrongRegion
+from replica.errors import ObjectNotFound, StoreRejected, StoreUnreachable
 from replica.store import ObjectInfo, PutMode, StoredObject
+from replica.stores.s3_clients import check_options, make_clients
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 __all__ = ["S3Options", "S3Store"]
-
-_ENCRYPTIONS = (None, "AES256", "aws:kms", "none")
 
 # Services by other names than AWS's reject its newer checksums and host-style bucket addresses.
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
@@ -103,22 +103,7 @@ class S3Store:
         Raises ObjectNotFound only when the store itself names the key as missing, and
         StoreUnreachable when fewer bytes arrived than were announced.
         """
-        name = self._full_key(key)
-
-        def call() -> tuple[Mapping[str, Any], bytes]:
-            client, _ = self._connect("get", key)
-            answer = client.get_object(Bucket=self._options.bucket, Key=name)
-            stream = answer["Body"]
-            try:
-                return answer, stream.read()
-            finally:
-                stream.close()
-
-        answer, body = self._ask("get", key, call)
-        modified_at = answer.get("LastModified")
-        if modified_at is None:
-            raise _not_s3("get", key)
-        return StoredObject(ObjectInfo(key, len(body), modified_at.astimezone(UTC)), body)
+        return self._read("get", key, {"Key": self._full_key(key)})
 
     def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
         """Writes an object, encrypted on request (s3:PutObject).
@@ -158,8 +143,50 @@ class S3Store:
             )
         return ObjectInfo(key, len(body), stored_at)
 
-    def list(self, prefix: str) -> list[ObjectInfo]:
-        """All objects below prefix, sorted by key, pages followed (s3:ListBucket).
+    def versions(self, key: str) -> list[StoredObject]:
+        """What is kept of this very key, oldest first; without versioning at most what is there.
+
+        Needs s3:ListBucketVersions and s3:GetObjectVersion. StoreRejected from services that
+        know no versions.
+        """
+        found: list[StoredObject] = []
+        for version_id in self._version_ids(key):
+            chosen = {"Key": self._full_key(key), "VersionId": version_id}
+            # One that a lifecycle rule removes meanwhile is not kept.
+            with suppress(ObjectNotFound):
+                found.append(self._read("get a version of", key, chosen))
+        # Two of one second stay in the order in which they were listed.
+        return sorted(found, key=lambda stored: stored.info.modified_at)
+
+    def _version_ids(self, key: str) -> list[str]:
+        """Oldest first, without the marks that deletions leave."""
+        operation, name = "list the versions of", self._full_key(key)
+        newest_first: list[str] = []
+        page: dict[str, Any] = {"Bucket": self._options.bucket, "Prefix": name}
+
+        def call() -> tuple[Mapping[str, Any], bytes]:
+            client, _ = self._connect(operation, key)
+            return client.list_object_versions(**page), b""
+
+        while True:
+            answer, _ = self._ask(operation, key, call)
+            if "IsTruncated" not in answer:
+                raise _not_s3(operation, key)
+            listed = [*answer.get("Versions", ()), *answer.get("DeleteMarkers", ())]
+            newest_first += [
+                entry["VersionId"] for entry in answer.get("Versions", ()) if entry["Key"] == name
+            ]
+            # Keys are sorted: longer ones that begin alike come after all of this one's.
+            if not answer["IsTruncated"] or any(entry["Key"] != name for entry in listed):
+                return newest_first[::-1]
+            marker = (answer.get("NextKeyMarker"), answer.get("NextVersionIdMarker"))
+            if not all(marker) or marker == (page.get("KeyMarker"), page.get("VersionIdMarker")):
+                detail = "the listing has no next page to follow"
+                raise StoreRejected(operation, key, detail=detail)
+            page["KeyMarker"], page["VersionIdMarker"] = marker
+
+    def list(self, prefix: str, *, start_after: str = "") -> list[ObjectInfo]:
+        """All objects below prefix and after a key, sorted, pages followed (s3:ListBucket).
 
         Markers that consoles make for folders (keys ending in "/") are left out.
         """
@@ -168,6 +195,8 @@ class S3Store:
             "Bucket": self._options.bucket,
             "Prefix": self._prefix + prefix,
         }
+        if start_after:
+            page["StartAfter"] = self._prefix + start_after
         where = self.location + prefix
 
         def call() -> tuple[Mapping[str, Any], bytes]:
@@ -183,8 +212,9 @@ class S3Store:
             for entry in answer.get("Contents", ()):
                 if not {"Key", "Size", "LastModified"} <= entry.keys():
                     raise _not_s3("list", where)
-                if not entry["Key"].endswith("/"):
-                    key = entry["Key"].removeprefix(self._prefix)
+                key = entry["Key"].removeprefix(self._prefix)
+                # Not every service heeds StartAfter.
+                if key > start_after and not key.endswith("/"):
                     # Listings carry fractions of a second on some services, reads never do.
                     modified_at = entry["LastModified"].astimezone(UTC).replace(microsecond=0)
                     found[key] = ObjectInfo(key, entry["Size"], modified_at)
@@ -194,6 +224,30 @@ class S3Store:
             if not token or token == page.get("ContinuationToken"):
                 raise StoreRejected("list", where, detail="the listing has no next page to follow")
             page["ContinuationToken"] = token
+
+    def delete(self, key: str) -> None:
+        """Removes an object (s3:DeleteObject); in a versioned bucket it can be brought back."""
+        name = self._full_key(key)
+
+        def call() -> tuple[Mapping[str, Any], bytes]:
+            client, _ = self._connect("delete", key)
+            return client.delete_object(Bucket=self._options.bucket, Key=name), b""
+
+        # S3 says the same whether or not the object was there; some services do not.
+        with suppress(ObjectNotFound):
+            self._ask("delete", key, call)
+
+    def _read(self, operation: str, key: str, which: Mapping[str, str]) -> StoredObject:
+        def call() -> tuple[Mapping[str, Any], bytes]:
+            client, _ = self._connect(operation, key)
+            request: dict[str, Any] = {"Bucket": self._options.bucket, **which}
+            return _whole(lambda: client.get_object(**request), self._options.read_attempts)
+
+        answer, body = self._ask(operation, key, call)
+        modified_at = answer.get("LastModified")
+        if modified_at is None:
+            raise _not_s3(operation, key)
+        return StoredObject(ObjectInfo(key, len(body), modified_at.astimezone(UTC)), body)
 
     def _ask(
         self,
@@ -237,8 +291,8 @@ class S3Store:
     def _connect(self, operation: str, key: str) -> tuple[S3Client, S3Client]:
         with self._lock:
             if self._clients is None:
-                _check(self._options, operation, key)
-                self._clients = _clients(self._options)
+                check_options(self._options, operation, key)
+                self._clients = make_clients(self._options)
             return self._clients
 
 
@@ -252,107 +306,19 @@ def _not_s3(operation: str, key: str) -> StoreUnreachable:
     )
 
 
-def _check(options: S3Options, operation: str, key: str) -> None:
-    if not options.region:
-        raise WrongRegion(
-            operation, key, "Set region, such as eu-central-1.", "no region is configured"
-        )
-    pair = (options.access_key_id, options.secret_access_key)
-    if pair != (None, None) and not all(pair):
-        raise InvalidCredentials(
-            operation,
-            key,
-            "Give both access_key_id and secret_access_key, or neither.",
-            "half of the key pair is missing",
-        )
-    if options.session_token is not None and pair == (None, None):
-        raise InvalidCredentials(
-            operation,
-            key,
-            "Give access_key_id and secret_access_key with it.",
-            "a session_token alone is no credential",
-        )
-    for name in ("access_key_id", "secret_access_key", "session_token"):
-        value = getattr(options, name)
-        # Such a character would break the request's headers, and the error would quote them.
-        if value and not (value.isascii() and value.isprintable() and " " not in value):
-            raise InvalidCredentials(
-                operation,
-                key,
-                f"Copy {name} again, without spaces, quotes or line breaks around it.",
-                f"{name} holds a character that no key has",
-            )
-    if options.endpoint_url is not None and "@" in options.endpoint_url:
-        raise StoreRejected(
-            operation,
-            key,
-            "Take user name and password out of endpoint_url; use access_key_id and "
-            "secret_access_key.",
-            "endpoint_url holds a credential",
-        )
-    if options.encryption not in _ENCRYPTIONS:
-        raise StoreRejected(
-            operation,
-            key,
-            'Set encryption to "AES256", "aws:kms" or "none".',
-            f"encryption {options.encryption!r} is not known",
-        )
-    if options.kms_key_id and options.encryption not in (None, "aws:kms"):
-        raise StoreRejected(
-            operation,
-            key,
-            'Leave out kms_key_id, or set encryption to "aws:kms".',
-            f"encryption {options.encryption!r} uses no KMS key",
-        )
-    if options.encryption == "none" and options.is_aws:
-        raise StoreRejected(
-            operation,
-            key,
-            'Leave encryption out: "none" is for other services than AWS, with an endpoint_url.',
-            "AWS always encrypts",
-        )
+def _whole(get: Callable[[], Mapping[str, Any]], attempts: int) -> tuple[Mapping[str, Any], bytes]:
+    """An answer with its body; boto3 repeats what fails before a body begins, not afterwards."""
+    from botocore.exceptions import IncompleteReadError, ResponseStreamingError
 
-
-def _clients(options: S3Options) -> tuple[S3Client, S3Client]:
-    import boto3
-    from botocore.config import Config
-
-    session = boto3.session.Session(
-        aws_access_key_id=options.access_key_id,
-        aws_secret_access_key=options.secret_access_key,
-        aws_session_token=options.session_token,
-        region_name=options.region,
-    )
-    settings: dict[str, Any] = {
-        "connect_timeout": options.connect_timeout_seconds,
-        "read_timeout": options.read_timeout_seconds,
-    }
-    if not options.is_aws:
-        settings |= {
-            "request_checksum_calculation": "when_required",
-            "response_checksum_validation": "when_required",
-            "s3": {"addressing_style": "path"},
-        }
-
-    def client(attempts: int) -> S3Client:
-        made = session.client(
-            "s3",
-            endpoint_url=options.endpoint_url,
-            config=Config(retries={"mode": "standard", "total_max_attempts": attempts}, **settings),
-        )
-        made.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
-        return made
-
-    return client(options.read_attempts), client(1)
-
-
-def _stay_in_the_region(context: dict[str, Any], **_: Any) -> None:
-    """Keeps boto3 from following a bucket into another region.
-
-    It would send the request a second time, and every request of every new process twice; the
-    owner is told the right region instead.
-    """
-    context.get("s3_redirect", {})["redirected"] = True
+    for attempt in range(1, attempts + 1):
+        answer = get()
+        with closing(answer["Body"]) as stream:
+            try:
+                return answer, stream.read()
+            except (IncompleteReadError, ResponseStreamingError):
+                if attempt == attempts:
+                    raise
+    raise AssertionError("there is at least one attempt")
 
 
 def _date_of(answer: Mapping[str, Any]) -> datetime | None:

@@ -27,6 +27,12 @@ from replica.errors import (
     StoreUnreachable,
     WrongRegion,
 )
+from replica.stores.s3_remedies import (
+    credential_remedy,
+    kms_key,
+    network_remedy,
+    permission_remedy,
+)
 
 if TYPE_CHECKING:
     from replica.stores.s3 import S3Options
@@ -44,7 +50,14 @@ FAILURES = (
     ValueError,
 )
 
-_ACTIONS = {"get": "s3:GetObject", "put": "s3:PutObject", "list": "s3:ListBucket"}
+_ACTIONS = {
+    "get": "s3:GetObject",
+    "put": "s3:PutObject",
+    "list": "s3:ListBucket",
+    "delete": "s3:DeleteObject",
+    "list the versions of": "s3:ListBucketVersions",
+    "get a version of": "s3:GetObjectVersion",
+}
 
 _CREDENTIAL_CODES = frozenset(
     {
@@ -198,7 +211,7 @@ def store_error(error: Exception, asked: Asked) -> StoreError:
             "no secure connection could be made",
         )
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError | HTTPError | OSError):
-        return StoreUnreachable(operation, key, _network_remedy(asked), type(error).__name__)
+        return StoreUnreachable(operation, key, network_remedy(asked), type(error).__name__)
     if isinstance(error, boto.ParamValidationError):
         return StoreRejected(
             operation,
@@ -215,18 +228,6 @@ def store_error(error: Exception, asked: Asked) -> StoreError:
     )
 
 
-def _network_remedy(asked: Asked) -> str:
-    place = (
-        f"the region's name ({asked.options.region})"
-        if asked.options.endpoint_url is None
-        else "endpoint_url"
-    )
-    return (
-        "Nothing is lost; it is tried again by itself. If it stays, check this machine's network "
-        f"and {place}."
-    )
-
-
 def _refusal(error: boto.ClientError, asked: Asked) -> StoreError:
     answer = error.response
     code = str(answer.get("Error", {}).get("Code") or "")
@@ -237,7 +238,8 @@ def _refusal(error: boto.ClientError, asked: Asked) -> StoreError:
 
     if asked.creating and status in (409, 412):
         return ObjectExists(operation, key, detail=said)
-    if code == "NoSuchKey" and operation == "get":
+    # A write cannot miss an object, a listing neither.
+    if code in ("NoSuchKey", "NoSuchVersion") and operation not in ("put", "list"):
         return ObjectNotFound(operation, key, detail=said)
     if code == "NoSuchBucket":
         return BucketMissing(
@@ -260,7 +262,7 @@ def _refusal(error: boto.ClientError, asked: Asked) -> StoreError:
         or (code == "InvalidArgument" and message.startswith("Credential"))
         or status == 401
     ):
-        return InvalidCredentials(operation, key, _credential_remedy(code, asked), said)
+        return InvalidCredentials(operation, key, credential_remedy(code, asked), said)
     if code in _THROTTLE_CODES or status in (429, 503):
         return StoreThrottled(operation, key, detail=said)
     if code in _TRANSIENT_CODES or status == 307:
@@ -279,7 +281,7 @@ def _refusal(error: boto.ClientError, asked: Asked) -> StoreError:
         return StoreRejected(
             operation,
             key,
-            f"Enable the KMS key {_kms_key(asked)} or configure another one.",
+            f"Enable the KMS key {kms_key(asked)} or configure another one.",
             _scrubbed(f"{said}: {message}", asked.options),
         )
     if status == 403:
@@ -291,11 +293,12 @@ def _refusal(error: boto.ClientError, asked: Asked) -> StoreError:
             'Check kms_key_id. If the store cannot encrypt on request, set encryption to "none".',
             _scrubbed(f"{said}: {message}", asked.options),
         )
-    if operation == "put" and status == 501:
+    if status == 501:
+        missing = "conditional writes (If-None-Match)" if operation == "put" else "this request"
         return StoreRejected(
             operation,
             key,
-            "Use a store that supports conditional writes (If-None-Match).",
+            f"Use a store that supports {missing}.",
             _scrubbed(f"{said}: {message}", asked.options),
         )
     if status >= 500:
@@ -328,61 +331,13 @@ def _wrong_region(asked: Asked, right_region: str | None, said: str) -> WrongReg
     return WrongRegion(asked.operation, asked.key, remedy, detail)
 
 
-def _credential_remedy(code: str, asked: Asked) -> str:
-    if code == "SignatureDoesNotMatch":
-        return "Copy secret_access_key again, whole: it does not belong to the access_key_id."
-    if code.startswith("ExpiredToken") or code == "TokenRefreshRequired":
-        return "Renew the temporary credentials, or use an access key that does not expire."
-    if code == "InvalidToken":
-        return "Copy session_token again, or leave it out with a permanent access key."
-    if asked.options.access_key_id is None:
-        return "Replace the credentials of this machine (environment, profile or role)."
-    return "Copy access_key_id and secret_access_key again, or make a new key."
-
-
 def _denied(asked: Asked, message: str, said: str) -> AccessDenied:
     # AWS names the action that it missed, which can be one of KMS's.
     named = re.search(r"to perform: ([a-z0-9-]+:[A-Za-z]+)", message)
     action = named.group(1) if named else _ACTIONS[asked.operation]
     return AccessDenied(
-        asked.operation, asked.key, action, _permission_remedy(asked, action), f"{action}; {said}"
+        asked.operation, asked.key, action, permission_remedy(asked, action), f"{action}; {said}"
     )
-
-
-def _permission_remedy(asked: Asked, action: str) -> str:
-    bucket = asked.options.bucket
-    if action.startswith("kms:"):
-        return (
-            f"Allow kms:GenerateDataKey and kms:Decrypt on the KMS key {_kms_key(asked)} to the "
-            "access key in use, in its policy and in the KMS key's."
-        )
-    if action == "s3:ListBucket":
-        because = (
-            ": without it a missing object is answered with a refusal"
-            if asked.operation == "get"
-            else ""
-        )
-        return f"Allow s3:ListBucket on the bucket {bucket} to the access key in use{because}."
-    if asked.operation == "get":
-        return (
-            f"Allow s3:GetObject on the objects of {bucket} to the access key in use, and "
-            "s3:ListBucket on the bucket itself: without s3:ListBucket a missing object is "
-            f"answered in the same way.{_kms_hint(asked, 'kms:Decrypt')}"
-        )
-    return (
-        f"Allow s3:PutObject on the objects of {bucket} to the access key in use; a read-only key "
-        f"cannot save.{_kms_hint(asked, 'kms:GenerateDataKey')}"
-    )
-
-
-def _kms_hint(asked: Asked, action: str) -> str:
-    if not asked.options.kms_key_id:
-        return ""
-    return f" {action} on the KMS key {_kms_key(asked)} is needed too."
-
-
-def _kms_key(asked: Asked) -> str:
-    return asked.options.kms_key_id or "of the bucket"
 
 
 def _scrubbed(text: str, options: S3Options) -> str:

@@ -1,0 +1,231 @@
+"""The content of a log as a file: the newest, or as it was at any moment."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+import apsw
+
+from replica.database import (
+    Migration,
+    in_transaction,
+    install,
+    open_reader,
+    open_work_file,
+    remove_leftovers,
+    temporary_database,
+    verify_database,
+)
+from replica.errors import (
+    LocalCorrupt,
+    MomentUnknown,
+    ObjectNotFound,
+    PendingChanges,
+    ReplicaError,
+    SnapshotError,
+)
+from replica.live import LiveDatabase
+from replica.localfaults import local_faults
+from replica.log import Log, find_log, log_key
+from replica.ownership import FileOwnership
+from replica.position import Fetched, Position, as_text, read_envelopes, read_outbox, write_position
+from replica.reading import LogReader, ReadAhead
+from replica.snapshots import DAMAGE, SnapshotRef, candidates, fetch_base, fetch_snapshot
+from replica.store import ObjectStore
+
+__all__ = ["Archive", "Moment", "Restored", "kept_envelopes_of", "write_as_of", "write_newest"]
+
+Moment = int | datetime
+"""A sequence, or an aware time by the store's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A verified file, the snapshot it came from, and what was found damaged on the way."""
+
+    path: Path
+    snapshot: SnapshotRef | None
+    damaged: tuple[ReplicaError, ...]
+
+
+class Archive:
+    """What one log has become, read from its store and written to files."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        log: Log,
+        migrations: Sequence[Migration],
+        tables: Sequence[str],
+        *,
+        workers: int,
+        ahead: ReadAhead | None = None,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._ahead = ahead
+        self._migrations = migrations
+        self._tables = tables
+        self.reader = LogReader(
+            store, log, known_schema=len(migrations), workers=workers, ahead=ahead
+        )
+
+    @contextmanager
+    def shortcut(self, beside: Path, until: Moment | None = None) -> Iterator[Restored]:
+        """The newest good snapshot not later than a moment, or the content the log began with.
+
+        The entries after it are still to be applied. Raises NewerSchema; SnapshotError if nothing
+        in the store is sound.
+        """
+        genesis = self.reader.genesis()
+        damaged: list[ReplicaError] = []
+        with temporary_database(beside) as path:
+            for ref in candidates(self._store, genesis.entry.log_id, until):
+                problem = self._try(ref, genesis, path)
+                if problem is None:
+                    yield Restored(path, ref, tuple(damaged))
+                    return
+                damaged.append(problem)
+            self._begin_at_genesis(genesis, path)
+            yield Restored(path, None, tuple(damaged))
+
+    @contextmanager
+    def content_at(self, beside: Path, until: Moment | None = None) -> Iterator[Path]:
+        """The content at a moment, None for the newest, with the schema that it had then.
+
+        Raises MomentUnknown for a sequence after the last entry or a time before the first.
+        """
+        with self.shortcut(beside, until) as restored:
+            position = self._play(restored.path, until)
+            before = isinstance(until, datetime) and as_text(until) < position.stored_at
+            if before or (isinstance(until, int) and until != position.sequence):
+                raise MomentUnknown("restore", str(until), detail=f"found {position.sequence}")
+            yield restored.path
+
+    def _try(self, ref: SnapshotRef, genesis: Fetched, path: Path) -> ReplicaError | None:
+        """Fetch one snapshot; why it cannot be used, if so."""
+        if self._ahead is not None:
+            self._ahead.begin(ref.sequence)
+        known = len(self._migrations)
+        try:
+            metadata = fetch_snapshot(self._store, ref.key, path, known_schema=known)
+        except (*DAMAGE, ObjectNotFound) as error:
+            return error
+        if (metadata.log_id, metadata.sequence) != (genesis.entry.log_id, ref.sequence):
+            return SnapshotError("restore", ref.key, detail="it is of another log")
+        return None
+
+    def _begin_at_genesis(self, genesis: Fetched, path: Path) -> None:
+        key = str(genesis.entry.description["base"])
+        fetch_base(self._store, key, path, known_schema=len(self._migrations))
+        position = genesis.position_after(str(genesis.entry.description["mode"]))
+        with (
+            closing(open_work_file(path)) as connection,
+            local_faults("restore", path),
+            in_transaction(connection),
+        ):
+            write_position(connection, position)
+            # What was put in before the log began is as old as the log.
+            sql = "UPDATE replica_transactions SET stored_at = ? WHERE stored_at = ''"
+            connection.execute(sql, (position.stored_at,))
+
+    def _play(self, path: Path, until: Moment | None) -> Position:
+        live = LiveDatabase(
+            path, self._migrations, self._tables, clock=_no_clock, randomness=Random(0)
+        )
+        with closing(live):
+            within = _within(until)
+            for batch in self.reader.batches(live.position, path, listing=True, within=within):
+                live.advance(batch)
+            position = live.position
+        with closing(open_work_file(path)) as connection, local_faults("restore", path):
+            # One plain file, whoever opens it.
+            connection.pragma("journal_mode", "delete")
+        return position
+
+
+def write_newest(
+    store: ObjectStore, path: Path, migrations: Sequence[Migration], tables: Sequence[str]
+) -> bool:
+    """Put the newest content into a file that no replica has open; False: nothing is stored.
+
+    The old file stays until the new one is verified. Raises FileOwned if a replica has it open,
+    PendingChanges if it holds what is in no store.
+    """
+    return _write(store, path, migrations, tables, None)
+
+
+def write_as_of(
+    store: ObjectStore,
+    path: Path,
+    migrations: Sequence[Migration],
+    tables: Sequence[str],
+    moment: Moment,
+) -> bool:
+    """As ``write_newest``, as the content was at a moment. Raises MomentUnknown too."""
+    return _write(store, path, migrations, tables, moment)
+
+
+def kept_envelopes_of(path: Path) -> dict[int, bytes]:
+    """The newest log entries' exact bytes that a replica's file keeps, by sequence.
+
+    For ``Replica.repair``, from a file that another replica may have open. Raises LocalError.
+    """
+    with closing(open_reader(path)) as connection, local_faults("read", path):
+        return read_envelopes(connection)
+
+
+def _write(
+    store: ObjectStore,
+    path: Path,
+    migrations: Sequence[Migration],
+    tables: Sequence[str],
+    moment: Moment | None,
+    workers: int = 32,
+) -> bool:
+    ownership = FileOwnership(path)
+    try:
+        log = find_log(store, _no_clock)
+        if log is None:
+            return False
+        remove_leftovers(path)
+        _require_nothing_pending(path)
+        archive = Archive(store, log, migrations, tables, workers=workers)
+        with archive.content_at(path, moment) as content:
+            verify_database(content, log_key(1))
+            install(content, path)
+        return True
+    finally:
+        ownership.release()
+
+
+def _require_nothing_pending(path: Path) -> None:
+    """Refuse to replace a file of this engine that holds what is in no store yet."""
+    if not path.exists():
+        return
+    try:
+        with closing(open_reader(path)) as connection:
+            pending = len(read_outbox(connection))
+    except (apsw.Error, LocalCorrupt):
+        # No file of this engine, so there is no change of its that could be lost.
+        return
+    if pending:
+        raise PendingChanges("replace", str(path), detail=f"{pending} unsaved")
+
+
+def _within(until: Moment | None) -> Callable[[Fetched], bool]:
+    match until:
+        case None:
+            return lambda _: True
+        case datetime():
+            last = as_text(until)
+            return lambda fetched: fetched.position_after("").stored_at <= last
+        case _:
+            return lambda fetched: fetched.entry.sequence <= until
+
+
+def _no_clock() -> datetime:
+    raise AssertionError("reading a log needs no clock")

@@ -1,0 +1,74 @@
+"""Opening the local file: what is there is verified, and never deleted."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+import apsw
+
+from replica.adoption import OLD_ENGINE_TABLE
+from replica.database import (
+    ENGINE_TABLES,
+    Migration,
+    has_table,
+    migrate,
+    open_writer,
+    schema_version,
+    set_aside,
+    verify_database,
+)
+from replica.errors import NewerSchema, NotADatabase, SnapshotCorrupt
+from replica.live import LiveDatabase
+from replica.localfaults import local_faults
+from replica.tables import lint
+
+__all__ = ["open_database", "require_fit_tables", "set_aside_unusable"]
+
+
+def set_aside_unusable(path: Path, now: datetime) -> str:
+    """Rename a file that cannot be used; what was wrong with it, for people, "" if nothing."""
+    if not path.exists():
+        return ""
+    moment = f"{now:%Y-%m-%dT%H-%M-%SZ}"
+    try:
+        if has_table(path, OLD_ENGINE_TABLE):
+            aside = set_aside(path, f"before-the-log-{moment}")
+            return f"The file of an earlier version was kept as {aside.name}."
+        try:
+            verify_database(path, str(path))
+        except SnapshotCorrupt:
+            # SQLite calls a read that fails once damage too.
+            verify_database(path, str(path))
+    except (NotADatabase, SnapshotCorrupt) as error:
+        aside = set_aside(path, f"damaged-{moment}")
+        return f"{error} The file was kept as {aside.name}."
+    return ""
+
+
+def require_fit_tables(path: Path, migrations: Sequence[Migration], tables: Sequence[str]) -> None:
+    """Refuse a schema with tables that cannot be replicated, before it is in any log.
+
+    Raises UnfitTables.
+    """
+    with closing(apsw.Connection(":memory:")) as connection:
+        connection.execute(ENGINE_TABLES)
+        migrate(connection, path, migrations)
+        lint(connection, tables, path)
+
+
+def open_database(
+    path: Path,
+    migrations: Sequence[Migration],
+    tables: Sequence[str],
+    *,
+    clock: Callable[[], datetime],
+    randomness: Random,
+) -> LiveDatabase:
+    """Open a verified file. Raises NewerSchema if it is ahead of ``migrations``."""
+    with closing(open_writer(path)) as connection, local_faults("open", path):
+        found, known = schema_version(connection), len(migrations)
+    if found > known:
+        raise NewerSchema("open", str(path), detail=f"schema {found}, known {known}")
+    return LiveDatabase(path, migrations, tables, clock=clock, randomness=randomness)
