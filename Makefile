@@ -12,11 +12,11 @@ PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 .SUFFIXES:
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak check format screenshots pins clean
+.PHONY: help run test soak simulate bench-state check format screenshots pins clean
 
 help: ## list the targets
 	@echo "NBA Daily"
-	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r target words; do \
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r target words; do \
 		printf '  make %-12s %s\n' "$$target" "$$words"; done
 	@echo "Variables: PYTHON=python3.12  PORT=8600  ARGS='words passed on'  FOLDER=docs/images"
 
@@ -31,6 +31,12 @@ test: $(VENV)/installed-dev ## run the tests with coverage, in at most five minu
 soak: $(VENV)/installed-dev ## run the tests that take longer
 	@$(PY) -m pytest -m soak $(ARGS) || { code=$$?; [ "$$code" -eq 5 ] || exit "$$code"; \
 		echo "No test is marked soak yet."; }
+
+simulate: $(VENV)/installed-dev ## run the engine's simulation (ARGS='--seeds 5000' or '--seed 17 --trace')
+	@$(PY) -m tests.simulation $(ARGS)
+
+bench-state: $(VENV)/installed-dev ## measure the engine beside whole-file uploads (LITESTREAM=binary: too)
+	@$(PY) benchmarks/state.py $(ARGS)
 
 check: $(VENV)/installed-dev ## ruff and mypy --strict over everything
 	@$(PY) -m ruff check .
