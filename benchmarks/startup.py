@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from replica.stores.s3 import S3Store
-from tests.app_process import CHECKOUT, AppProcess, clone, running_app, wait_for_snapshot
+from tests.app_process import CHECKOUT, AppProcess, clone, running_app, wait_for_entry
 from tests.browser import launched_browser, sidebar
 from tests.needs import require_chromium
 from tests.servers import create_bucket, moto_server, s3_options
@@ -82,17 +82,17 @@ def measure(folder: Path) -> dict[str, object]:
             return elapsed
 
         def log_replays(app: AppProcess) -> None:
-            wait_for_snapshot(store, 1, app.log)
+            wait_for_entry(store, 2, app.log)
             page = chromium.new_page()
-            for number, day in enumerate(REPLAYS, start=2):
+            for number, day in enumerate(REPLAYS, start=3):
                 page.goto(f"{app.url}/?date={day}")
                 page.get_by_role("button", name="Log this replay").click()
-                wait_for_snapshot(store, number, app.log)
+                wait_for_entry(store, number, app.log)
             page.close()
             peaks["cold start, logging and three uploads"] = memory_mb(app, "VmHWM")
 
         def use_everything(app: AppProcess) -> None:
-            last = len(REPLAYS) + 1
+            last = len(REPLAYS) + 2
             page = chromium.new_page()
             page.goto(f"{app.url}/history?origin=Replay")
             sidebar(page).get_by_text(f"Saved to S3 as #{last}").wait_for(timeout=60_000)

@@ -1,0 +1,44 @@
+"""The benchmark of the state runs, and the figures that need no large state already show."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def test_the_benchmark_of_the_state_runs(tmp_path: Path) -> None:
+    target = tmp_path / "state.json"
+    run = subprocess.run(
+        [sys.executable, "benchmarks/state.py", "--quick", "--json", str(target)],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert run.returncode == 0, run.stderr
+    figures = {line["engine"]: line for line in json.loads(target.read_text(encoding="utf-8"))}
+    assert {"replica", "upload_file"} <= set(figures)
+    replica, upload = figures["replica"], figures["upload_file"]
+    names = {
+        "rows",
+        "bytes_per_write",
+        "requests_per_write",
+        "commit_ms",
+        "durable_ms",
+        "restore_s",
+        "restore_with_tail_s",
+        "idle_requests_per_tick",
+        "peak_mb",
+    }
+    assert all(names <= set(line) for line in figures.values())
+    assert replica["requests_per_write"] == 1
+    assert replica["idle_requests_per_tick"] == 1
+    assert replica["bytes_per_write"] <= 1100
+    assert replica["rows"] == upload["rows"] >= 3000
+    assert upload["bytes_per_write"] > 100 * replica["bytes_per_write"]
+    assert "| replica |" in run.stdout
