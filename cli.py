@@ -14,6 +14,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ from jobs.application import Application
 from jobs.authority import OWNER, hash_password
 from jobs.clock import system_clock
 from jobs.configuration import CHECKOUT, Settings, read_settings
+from jobs.doctor import opened_for_repair
 from jobs.errors import EXPLAINED, ConfigurationError, NotReady
-from jobs.saved import Level, describe
-from jobs.state import open_storage
+from jobs.saved import Level, SavedLine, describe
+from jobs.state import Moment, has_history, open_storage
 
 __all__ = ["main"]
 
 PREPARATION_SECONDS = 600.0
+NOTHING_SAVED = "Nothing has been saved yet"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,15 +57,53 @@ def _parser() -> argparse.ArgumentParser:
     backup = commands.add_parser("backup", help="save, and keep a copy below backups/")
     backup.set_defaults(run=_backup)
 
-    restore = commands.add_parser("restore", help="write the newest saved state to a file")
+    restore = commands.add_parser("restore", help="write the saved state to a file")
     restore.add_argument("--to", type=Path, required=True, metavar="FILE")
+    restore.add_argument(
+        "--at",
+        type=_moment,
+        metavar="MOMENT",
+        help="as it was at a log entry (its number) or a time (2026-11-20T18:00Z); else the newest",
+    )
     restore.set_defaults(run=_restore)
+
+    doctor = commands.add_parser(
+        "doctor", help="say what is wrong with the saved log, and put damaged entries back"
+    )
+    doctor.add_argument(
+        "--repair",
+        action="store_true",
+        help="put entries back from this machine's copies or the bucket's older versions",
+    )
+    doctor.add_argument(
+        "--from",
+        dest="others",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="another machine's nba_stats.db, which keeps entries too; may be repeated",
+    )
+    doctor.set_defaults(run=_doctor)
 
     password = commands.add_parser(
         "hash-password", help="make the line for [owner] password_hash; asks for the password"
     )
     password.set_defaults(run=_hash_password)
     return parser
+
+
+def _moment(text: str) -> Moment:
+    """A number of a log entry, or a time; a time without a zone is UTC."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither the number of an entry nor a time such as 2026-11-20T18:00Z"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _settings() -> Settings:
@@ -115,16 +156,20 @@ def _prepared() -> Iterator[Application]:
 
 
 def _status(options: argparse.Namespace) -> int:
-    with _prepared() as application:
-        saved = application.saved_state()
-    line = describe(saved)
+    if has_history(_settings()):
+        with _prepared() as application:
+            saved = application.saved_state()
+        line, status = describe(saved), saved.status
+    else:
+        # Opening would begin a log, and somebody only wants to look.
+        line, status = SavedLine(Level.SAVED, NOTHING_SAVED), None
     facts = {
         "level": line.level.value,
         "headline": line.headline,
         "details": line.details,
         "remedies": line.remedies,
-        "sequence": saved.status.sequence if saved.status else None,
-        "pending": saved.status.pending_transactions if saved.status else None,
+        "sequence": status.sequence if status else None,
+        "pending": status.pending_transactions if status else None,
     }
     if options.json:
         print(json.dumps(facts, indent=2))
@@ -155,14 +200,31 @@ def _restore(options: argparse.Namespace) -> int:
     if options.to.exists():
         print(f"{options.to} exists already. Name a new file.", file=sys.stderr)
         return 1
-    if not open_storage(_settings()).download_database(options.to):
-        print(
-            "Nothing has been saved yet. Start the app, or run `python cli.py sync`.",
-            file=sys.stderr,
-        )
+    if not open_storage(_settings()).download_database(options.to, options.at):
+        print(f"{NOTHING_SAVED}. Start the app, or run `python cli.py sync`.", file=sys.stderr)
         return 1
     print(options.to)
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    if options.others and not options.repair:
+        print("--from is for --repair.", file=sys.stderr)
+        return 2
+    settings = _settings()
+    if not has_history(settings):
+        print(NOTHING_SAVED)
+        return 0
+    with opened_for_repair(settings, clock=system_clock) as patient:
+        if options.repair:
+            repairs = patient.repair(options.others)
+            for repair in repairs:
+                print(f"Put back #{repair.sequence} ({repair.source})")
+            if not repairs:
+                print("No entry had to be put back.")
+        examination = patient.examine()
+    print("\n".join(examination.findings))
+    return int(not examination.is_healthy)
 
 
 def _hash_password(_: argparse.Namespace) -> int:

@@ -9,23 +9,25 @@ from __future__ import annotations
 import functools
 import io
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
 
 import apsw
+import apsw.ext
 import pandas as pd
 
 from nba.seasons import slate_date_of
 from nba.slate import SlateProjection
 from nba.stats import Stat
-from replica import Replica, Transaction
+from replica import Replica
 from tracking import accuracy as _accuracy
 from tracking import history as _history
 from tracking import results as _results
 from tracking import runs as _runs
 from tracking.accuracy import Accuracy, BaselineError, StatAccuracy, WinAccuracy, WinBaseline
+from tracking.conflicts import CONFLICT_COLUMNS, conflicts
 from tracking.errors import (
     EmptySlate,
     ExistingDatabaseDamaged,
@@ -39,19 +41,21 @@ from tracking.errors import (
     TrackingError,
     UnknownRun,
 )
-from tracking.frames import moment_text
 from tracking.history import HISTORY_COLUMNS, RUN_COLUMNS, HistoryFilters
 from tracking.imports import ImportRecord, imports
 from tracking.learned import learned_on
 from tracking.results import ResultsReport
 from tracking.results_file import MAX_ROWS, parse_results, required_columns
+from tracking.run_rows import game_rows, prediction_rows, write_run
 from tracking.runs import Origin, Run
-from tracking.schema import MIGRATIONS
+from tracking.schema import MIGRATIONS, REPLICATED_TABLES
 
 __all__ = [
+    "CONFLICT_COLUMNS",
     "HISTORY_COLUMNS",
     "MAX_ROWS",
     "MIGRATIONS",
+    "REPLICATED_TABLES",
     "RUN_COLUMNS",
     "Accuracy",
     "BaselineError",
@@ -80,6 +84,10 @@ __all__ = [
 
 class _AlreadyLogged(Exception):
     """Somebody logged the same run between the look and the write; rolls the write back."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
 
 
 class PredictionLog:
@@ -113,9 +121,11 @@ class PredictionLog:
     ) -> Run:
         """Log a slate as one run, in one transaction, and return it.
 
-        An automatic run's id follows from slate date, model version, data as of, origin and games:
-        logging the same again returns the run that is there and writes nothing. A `revision` is
-        always a new run.
+        An automatic run is logged once for a slate date, model version, data as of, origin and set
+        of games: logging it again returns the run that is there and writes nothing. Its id follows
+        from these and from every figure, so that processes which do not know of each other make
+        one run of the same figures, and never change each other's. A `revision` is always a new
+        run.
 
         Raises OriginMismatch (live for a slate that is over, replay for one that is not, any
         backtest), EmptySlate, SlateRejected.
@@ -123,26 +133,30 @@ class PredictionLog:
         now = self._clock()
         _runs.check_origin(projection.slate_date, origin, now)
         _runs.check_projection(projection)
-        if revision:
-            run_id = str(self._new_uuid())
-        else:
-            run_id = _runs.automatic_run_id(projection, origin)
-            logged = self._find(run_id)
+        if not revision:
+            with self._read() as connection:
+                logged = _runs.find_automatic_run(connection.execute, projection, origin)
             if logged is not None:
-                return logged
+                return self.run(logged)
         unnamed = self._players_without_name(projection)
         try:
             with self._replica.transaction() as transaction:
-                for _ in transaction.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)):
-                    raise _AlreadyLogged
-                _write_run(transaction, run_id, projection, origin, now, revision=revision)
+                if revision:
+                    run_id = str(self._new_uuid())
+                else:
+                    found = _runs.find_automatic_run(transaction.execute, projection, origin)
+                    if found is not None:
+                        raise _AlreadyLogged(found)
+                    content = [*game_rows(projection), *prediction_rows(projection)]
+                    run_id = _runs.automatic_run_id(projection, origin, content)
+                write_run(transaction, run_id, projection, origin, now, revision=revision)
                 transaction.executemany(
                     "INSERT INTO players (player_id, player_name) VALUES (?, ?)"
                     " ON CONFLICT (player_id) DO UPDATE SET player_name = excluded.player_name",
                     sorted(unnamed.items()),
                 )
-        except _AlreadyLogged:
-            return self.run(run_id)
+        except _AlreadyLogged as earlier:
+            return self.run(earlier.run_id)
         if self._on_logged is not None:
             self._on_logged(run_id)
         return self.run(run_id)
@@ -292,6 +306,27 @@ class PredictionLog:
         with self._read() as connection:
             return imports(connection)
 
+    def query(self, sql: str, parameters: Sequence[str | int | float | None] = ()) -> pd.DataFrame:
+        """The rows of one reading statement, as of one moment.
+
+        The state's tables stand in schema `main`, bundled names and results, if there are any, in
+        `reference`. It cannot write. Raises apsw.Error for a mistake in the statement.
+        """
+        with self._read() as connection:
+            # Asked beforehand: a statement without rows has no description afterwards.
+            described = apsw.ext.query_info(connection, sql, parameters).description
+            rows = connection.execute(sql, parameters).fetchall()
+        return pd.DataFrame.from_records(rows, columns=[name for name, _ in described])
+
+    def conflicts(self, limit: int = 1000) -> pd.DataFrame:
+        """Values that gave way to another writer's, newest first; the columns CONFLICT_COLUMNS.
+
+        `kept` and `lost` are JSON. `stored_at` is when the later writer's transaction reached the
+        store; NaT while it is pending.
+        """
+        with self._read() as connection:
+            return conflicts(connection, limit)
+
     def accuracy(
         self,
         *,
@@ -348,69 +383,3 @@ class PredictionLog:
                 if names.get(player_id) == name:
                     del names[player_id]
         return names
-
-
-def _write_run(
-    transaction: Transaction,
-    run_id: str,
-    projection: SlateProjection,
-    origin: Origin,
-    now: datetime,
-    *,
-    revision: bool,
-) -> None:
-    as_of = projection.data_as_of
-    transaction.execute(
-        "INSERT INTO runs (run_id, slate_date, model_version, origin, data_as_of, logged_at,"
-        " transaction_id, time_verified, revision, source) VALUES (?,?,?,?,?,?,?,?,?,?)",
-        (
-            run_id,
-            projection.slate_date.isoformat(),
-            projection.model_version,
-            origin.value,
-            None if as_of is None else as_of.isoformat(),
-            moment_text(now),
-            transaction.id,
-            # When a replay was stored says nothing about when it could have been known.
-            int(origin is Origin.LIVE),
-            int(revision),
-            "app",
-        ),
-    )
-    transaction.executemany(
-        "INSERT INTO game_predictions (run_id, game_id, game_date, tipoff_utc, home_team_id,"
-        " away_team_id, home_team, away_team, home_win_probability) VALUES (?,?,?,?,?,?,?,?,?)",
-        [
-            (
-                run_id,
-                forecast.game.game_id,
-                forecast.game.slate_date.isoformat(),
-                None if forecast.game.tipoff_utc is None else moment_text(forecast.game.tipoff_utc),
-                int(forecast.game.home_team_id),
-                int(forecast.game.away_team_id),
-                forecast.game.home_team,
-                forecast.game.away_team,
-                float(forecast.home_win_probability),
-            )
-            for forecast in projection.games
-        ],
-    )
-    transaction.executemany(
-        "INSERT INTO predictions (run_id, game_id, player_id, stat, team_id, mean, floor,"
-        " ceiling, from_prior) VALUES (?,?,?,?,?,?,?,?,?)",
-        [
-            (
-                run_id,
-                player.game_id,
-                int(player.player_id),
-                stat,
-                int(player.team_id),
-                float(band.mean),
-                float(band.floor),
-                float(band.ceiling),
-                int(player.from_prior),
-            )
-            for player in projection.players
-            for stat, band in player.bands.items()
-        ],
-    )

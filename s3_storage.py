@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from replica import (
+    BACKUPS,
     Migration,
+    Moment,
     ObjectExists,
     ObjectInfo,
     ObjectStore,
@@ -22,9 +24,9 @@ from replica import (
     Replica,
     ReplicaError,
     StateError,
+    write_as_of,
     write_newest,
 )
-from replica.snapshot import BACKUPS
 from replica.stores.folder import FolderStore
 from replica.stores.s3 import S3Options, S3Store
 
@@ -61,56 +63,80 @@ class S3PredictionStorage:
     All methods raise a StoreError when the store fails; none swallows one.
     """
 
-    def __init__(self, store: ObjectStore, *, migrations: Sequence[Migration] = ()) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        migrations: Sequence[Migration] = (),
+        tables: Sequence[str] = (),
+    ) -> None:
         self.store = store
         self._migrations = tuple(migrations)
+        self._tables = tuple(tables)
         self._replica: Replica | None = None
 
     @classmethod
     def from_options(
-        cls, options: S3Options, *, migrations: Sequence[Migration] = ()
+        cls,
+        options: S3Options,
+        *,
+        migrations: Sequence[Migration] = (),
+        tables: Sequence[str] = (),
     ) -> S3PredictionStorage:
         """A bucket of S3 or of a service like it. Sends nothing yet."""
-        return cls(S3Store(options), migrations=migrations)
+        return cls(S3Store(options), migrations=migrations, tables=tables)
 
     @classmethod
     def from_folder(
-        cls, path: Path, *, migrations: Sequence[Migration] = ()
+        cls,
+        path: Path,
+        *,
+        migrations: Sequence[Migration] = (),
+        tables: Sequence[str] = (),
     ) -> S3PredictionStorage:
         """A local folder, made if it is missing. AccessDenied if it cannot be."""
-        return cls(FolderStore(path), migrations=migrations)
+        return cls(FolderStore(path), migrations=migrations, tables=tables)
 
     def attach(self, replica: Replica) -> None:
         """Names the open replica, whose file is the only one that may be uploaded."""
         self._replica = replica
 
     def upload_database(self, db_path: Path | str) -> bool:
-        """Publishes what is pending in the open database, and waits for it.
+        """Publishes what is pending in the open database, and a snapshot of it, and waits for both.
 
-        With nothing pending, what others stored since is taken instead. True: something was
-        transferred. False: both sides were the same already.
+        With nothing pending, what others stored since is taken. True: something was transferred.
+        False: both sides were the same already, and the newest snapshot has it all.
 
-        Raises NotTheOpenDatabase for any other file, ReplicaClosed, NotRestored, Diverged,
-        RolledBack, ForeignSnapshot, and StoreError; what is pending stays pending then.
+        Raises NotTheOpenDatabase for any other file, a StateError where the log cannot be followed,
+        and StoreError; what is pending stays pending then.
         """
         path = Path(db_path)
         if self._replica is None or not _same_file(path, self._replica.path):
             raise NotTheOpenDatabase("upload", str(path))
-        return self._replica.sync_now()
+        before = self._replica.status()
+        moved = self._replica.sync_now()
+        snapshot = self._replica.snapshot()
+        return moved or snapshot.sequence != before.snapshot_sequence
 
-    def download_database(self, db_path: Path | str) -> bool:
-        """Writes the newest sound snapshot to a file that no replica has open.
+    def download_database(self, db_path: Path | str, at: Moment | None = None) -> bool:
+        """Writes the newest state, snapshot and log, to a file that no replica has open.
+
+        `at` is a log entry's number or an aware time: the state as it was then.
 
         The file that is there stays until the new one is verified. A damaged snapshot is passed
         over for the one before; a newer schema is not damage. True: the file was written.
-        False: the store holds no snapshot, and nothing was touched.
+        False: the store holds no state, and nothing was touched.
 
-        Raises FileOwned, NewerSchema, SnapshotError (all are damaged), LocalError, StoreError,
-        and ValueError if the storage was made without migrations.
+        Raises MomentUnknown, FileOwned, PendingChanges, NewerSchema, EntryRefused, SnapshotError
+        (nothing in the store is sound), LocalError, StoreError, and ValueError if the storage was
+        made without migrations.
         """
         if not self._migrations:
             raise ValueError("a storage that downloads needs the migrations of its database")
-        return write_newest(self.store, Path(db_path), self._migrations)
+        path = Path(db_path)
+        if at is None:
+            return write_newest(self.store, path, self._migrations, self._tables)
+        return write_as_of(self.store, path, self._migrations, self._tables, at)
 
     def backup_predictions_csv(self, frame: pd.DataFrame) -> str:
         """Stores one run's rows as a readable file, and returns its key.

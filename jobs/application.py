@@ -32,8 +32,7 @@ from nba.reference import Reference, build_reference
 from nba.seasons import season_of, seasons_between
 from nba.slate import SlateProjection, project_slate
 from prediction_tracking import PredictionLog, ResultsReport, Run, UnknownRun
-from replica import ObjectInfo, Replica, ReplicaError, StoreError
-from replica.publisher import backoff_seconds
+from replica import ObjectInfo, Replica, ReplicaError, StoreError, backoff_seconds
 
 __all__ = ["Application"]
 
@@ -281,7 +280,7 @@ class Application:
         try:
             pending = state.predictions.run(run_id).pending
         except UnknownRun:
-            # The owner gave it up when another copy of the app had been first.
+            # The owner gave it up to follow another history.
             self._runs_to_copy.discard(run_id)
             return
         if not pending:
@@ -329,6 +328,14 @@ class Application:
         self._require_owner(actor, "take over from the store")
         self._ready_state("take over from the store").replica.take_over_from_store()
 
+    def start_new_log(self, actor: Actor) -> None:
+        """Put this machine's history into a store that has lost its own.
+
+        Raises NotPermitted, NotReady, ReplicaError.
+        """
+        self._require_owner(actor, "save the history anew")
+        self._ready_state("save the history anew").replica.start_new_log()
+
     def _require_owner(self, actor: Actor, action: str) -> None:
         require_owner(actor, action, self.settings.owner)
 
@@ -350,6 +357,9 @@ def _restore(replica: Replica) -> None:
 
 
 def _exchange(replica: Replica) -> None:
-    """Publish or catch up; what fails there is kept by the replica, for its status."""
+    """Publish, catch up, and make a snapshot if one is due; one request if there is no news.
+
+    What fails there is kept by the replica, for its status.
+    """
     with contextlib.suppress(ReplicaError):
-        replica.sync_now()
+        replica.tick()

@@ -178,17 +178,21 @@ def _write_runs(
         run_id = str(uuid.uuid5(TRACKING_NAMESPACE, f"imported run|{day.isoformat()}"))
         models = {found.row.model for found in group}
         made = [found.row.created_at for found in group if found.row.created_at is not None]
+        logged_at = moment_text(max(made, default=stored_at))
         transaction.execute(
             "INSERT INTO runs (run_id, slate_date, model_version, origin, data_as_of, logged_at,"
             " transaction_id, time_verified, revision, source)"
-            " VALUES (?,?,?,'live',NULL,?,?,0,0,'imported')",
+            " VALUES (?,?,?,'live',NULL,?,'',0,0,'imported')",
             (
                 run_id,
                 day.isoformat(),
                 (models.pop() if len(models) == 1 else "") or _MODEL_UNKNOWN,
-                moment_text(max(made, default=stored_at)),
-                transaction.id,
+                logged_at,
             ),
+        )
+        transaction.execute(
+            "INSERT INTO run_transactions (run_id, transaction_id, logged_at) VALUES (?, ?, ?)",
+            (run_id, transaction.id, logged_at),
         )
         games = {found.game_id: found.game for found in group}
         transaction.executemany(

@@ -11,7 +11,10 @@ from jobs.preparation import Preparation
 from nba.errors import NbaError
 from replica import (
     AccessDenied,
+    Diverged,
+    Forked,
     LocalError,
+    MigrationMismatch,
     ReplicaError,
     State,
     Status,
@@ -22,6 +25,12 @@ from replica import (
 __all__ = ["Level", "SavedLine", "SavedState", "describe"]
 
 CLOCK_TOLERANCE_SECONDS = 300.0
+
+_ONE_WRITER = (
+    "This store does not refuse to create what exists already, so two copies of the app that write "
+    "at once could fork the history. Run one at a time, or use a store that does: see "
+    "S3_SETUP_GUIDE.md."
+)
 
 # A folder's refusal names the folder instead.
 _PERMISSION = re.compile(r"[a-z0-9]+:[A-Za-z]+")
@@ -67,7 +76,8 @@ class SavedLine:
         advice: for everybody: what is wrong and what helps, without bucket, host or key.
         details: for the owner: facts, one a line.
         remedies: for the owner: the same as `advice` with operation and key.
-        can_follow_store: another copy of the app was first, and the owner may follow it.
+        can_follow_store: the store's history is another, and the owner may follow it.
+        can_start_anew: the store lost its history, and the owner may put this machine's there.
     """
 
     level: Level
@@ -76,6 +86,11 @@ class SavedLine:
     details: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
     can_follow_store: bool = False
+    can_start_anew: bool = False
+
+
+# By value: a reload of the code makes new enum members of the same meaning.
+_ANOTHER_HISTORY = {State.ROLLED_BACK.value, State.FOREIGN_LOG.value}
 
 
 def describe(saved: SavedState) -> SavedLine:
@@ -127,8 +142,15 @@ def _status_line(status: Status, *, uses_folder: bool) -> SavedLine:
         case State.OFFLINE.value:
             trouble = _trouble(status.last_error, place)
             level, headline = Level.WARNING, f"Saved, but {trouble}"
-        case State.DIVERGED.value:
-            headline = f"Not saved: another copy of the app was first, {waiting} waiting here"
+        case State.SINGLE_WRITER.value if status.last_error is not None:
+            headline = f"Not saved yet: another copy of the app is writing, {waiting} waiting here"
+        case State.SINGLE_WRITER.value:
+            level = Level.WARNING
+            headline = f"Saved to {place} as #{status.sequence}, for one copy of the app only"
+        case State.HALTED.value if status.pending_transactions:
+            headline = f"Not saved: {_obstacle(status.last_error)}, {waiting} waiting here"
+        case State.HALTED.value:
+            headline = f"Not saved any more: {_obstacle(status.last_error)}"
         case State.ROLLED_BACK.value:
             headline = "Not saved: the store lost what was saved before"
         case State.FOREIGN_LOG.value:
@@ -141,13 +163,33 @@ def _status_line(status: Status, *, uses_folder: bool) -> SavedLine:
             headline = "Not saved: the store refuses"
     details = _details(status)
     if status.last_error is None:
-        return SavedLine(level, headline, details=details)
+        advice = (_ONE_WRITER,) if status.state.value == State.SINGLE_WRITER.value else ()
+        return SavedLine(level, headline, advice=advice, details=details, remedies=advice)
     return replace(
         _problem(headline, status.last_error),
         level=level,
         details=details,
-        can_follow_store=status.state.value == State.DIVERGED.value,
+        can_follow_store=_can_follow(status),
+        can_start_anew=status.state.value == State.ROLLED_BACK.value,
     )
+
+
+def _obstacle(error: ReplicaError | None) -> str:
+    match error:
+        case Diverged():
+            return "this machine's copy does not fit the saved log"
+        case Forked():
+            return "two copies of the app wrote the same entry of the log"
+        case MigrationMismatch():
+            return "another app wrote to the saved log"
+        case _:
+            return "the saved log is damaged"
+
+
+def _can_follow(status: Status) -> bool:
+    # A damaged log cannot be followed from anywhere: the entry has to be put back first.
+    fits_no_more = isinstance(status.last_error, Diverged)
+    return status.state.value in _ANOTHER_HISTORY or fits_no_more
 
 
 def _trouble(error: ReplicaError | None, place: str) -> str:
@@ -186,10 +228,23 @@ def _advice(error: Exception) -> str:
 
 
 def _details(status: Status) -> tuple[str, ...]:
-    details = [f"Store: {status.location}", f"Snapshot: #{status.sequence}"]
-    if status.snapshot_size_bytes is not None:
-        details.append(f"Size: {status.snapshot_size_bytes / 1000:,.0f} kB compressed")
-    details.append(f"Waiting: {_count(status.pending_transactions, 'write')}")
+    details = [f"Store: {status.location}", f"Log: #{status.sequence}"]
+    if status.snapshot_sequence is not None:
+        size = (
+            f", {status.snapshot_size_bytes / 1000:,.0f} kB" if status.snapshot_size_bytes else ""
+        )
+        details.append(f"Snapshot: up to #{status.snapshot_sequence}{size}")
+    waiting = f"Waiting: {_count(status.pending_transactions, 'write')}"
+    if status.pending_transactions:
+        waiting += f", {status.pending_bytes / 1000:,.1f} kB, for {_span(status.lag_seconds)}"
+    details.append(waiting)
+    if status.writers:
+        details.append(f"Writers seen lately: {len(status.writers)}")
+    if status.conflicts:
+        details.append(
+            f"Conflicts: {_count(status.conflicts, 'value')} replaced by another writer's, kept in "
+            "sync_conflicts"
+        )
     if status.note:
         details.append(status.note)
     return tuple(details)

@@ -10,13 +10,15 @@ from pathlib import Path
 from jobs.clock import Clock
 from jobs.configuration import FolderSettings, Settings
 from jobs.errors import ConfigurationError
-from jobs.legacy_import import import_existing_database
-from prediction_tracking import MIGRATIONS, PredictionLog
-from replica import ObjectStore, Replica, Transaction
-from replica.localfaults import local_faults
+from jobs.legacy_import import EXISTING_KEY, import_existing_database
+from prediction_tracking import MIGRATIONS, REPLICATED_TABLES, PredictionLog
+from replica import Moment, ObjectStore, Replica, Transaction, local_faults
 from s3_storage import S3PredictionStorage
 
-__all__ = ["State", "open_state", "open_storage"]
+__all__ = ["LATEST_KEY", "Moment", "State", "has_history", "open_state", "open_storage"]
+
+LATEST_KEY = "nba_stats.db.zst"
+"""The newest snapshot under a name that people find."""
 
 
 def open_storage(settings: Settings) -> S3PredictionStorage:
@@ -29,9 +31,25 @@ def open_storage(settings: Settings) -> S3PredictionStorage:
         case ConfigurationError() as error:
             raise error
         case FolderSettings(path=path):
-            return S3PredictionStorage.from_folder(path, migrations=MIGRATIONS)
+            return S3PredictionStorage.from_folder(
+                path, migrations=MIGRATIONS, tables=REPLICATED_TABLES
+            )
         case options:
-            return S3PredictionStorage.from_options(options, migrations=MIGRATIONS)
+            return S3PredictionStorage.from_options(
+                options, migrations=MIGRATIONS, tables=REPLICATED_TABLES
+            )
+
+
+def has_history(settings: Settings) -> bool:
+    """Whether this machine or the store holds anything to go on from; only looks.
+
+    Raises:
+        ConfigurationError: the settings do not say where the state lives.
+        StoreError: the store cannot be asked.
+    """
+    store = open_storage(settings).store
+    prefixes = ("log/", "snapshots/", EXISTING_KEY)
+    return settings.database_path.exists() or any(store.list(prefix) for prefix in prefixes)
 
 
 class State:
@@ -87,8 +105,10 @@ def open_state(
         path,
         storage.store,
         MIGRATIONS,
+        tables=REPLICATED_TABLES,
         clock=clock,
         random=generator,
+        latest_key=LATEST_KEY,
         prepare_first=import_first,
     )
     storage.attach(replica)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ui.conflicts import show_conflicts
 from ui.frame import open_page
 from ui.history_view import show_history
 from ui.import_report import show_imports
@@ -21,4 +22,5 @@ if log is None:
 show_history(log, frame.zone)
 if frame.actor.is_owner:
     show_imports(log, frame.zone)
+    show_conflicts(frame.zone)
 show_results_import(frame)

@@ -13,7 +13,14 @@ import pandas as pd
 
 from nba.stats import STATS, Stat
 from tracking.frames import escape_like, fold, frame_of, use_fold
-from tracking.runs import CURRENT_RUNS, TRACK_RECORD, Origin
+from tracking.runs import (
+    CURRENT_RUNS,
+    LOGGED_AT,
+    SEQUENCE,
+    STORED_AT,
+    TRACK_RECORD,
+    Origin,
+)
 
 __all__ = [
     "HISTORY_COLUMNS",
@@ -165,7 +172,7 @@ def _rows(
     sql = f"""
     WITH {CURRENT_RUNS}, {TRACK_RECORD}
     SELECT r.run_id, r.slate_date, r.origin, r.model_version, r.revision, r.source, r.data_as_of,
-      r.logged_at, t.stored_at, t.sequence, t.stored_at IS NOT NULL, r.time_verified,
+      {LOGGED_AT}, {STORED_AT}, {SEQUENCE}, {STORED_AT} IS NOT NULL, r.time_verified,
       k.run_id IS NOT NULL, g.game_id, g.tipoff_utc, g.home_team, g.away_team, p.player_id,
       {_name_of_player(has_reference=has_reference)},
       CASE p.team_id WHEN g.home_team_id THEN g.home_team WHEN g.away_team_id THEN g.away_team END,
@@ -173,7 +180,6 @@ def _rows(
       p.stat, p.mean, p.floor, p.ceiling, p.from_prior,
       {actual_value("p.stat", has_reference=has_reference)}
     {_CHOSEN}
-    LEFT JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
     LEFT JOIN track_record AS k ON k.run_id = g.run_id AND k.game_id = g.game_id
     {actual_joins("p", has_reference=has_reference)}
     WHERE {conditions}
@@ -214,7 +220,7 @@ def run_frame(connection: apsw.Connection, run_id: str, *, has_reference: bool) 
     Neither results nor when it was saved are in it; names are as the newest bundle spells them.
     """
     sql = f"""
-    SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, r.logged_at,
+    SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, {LOGGED_AT},
       r.time_verified, r.revision, r.source, g.game_id, g.game_date, g.tipoff_utc, g.home_team_id,
       g.home_team, g.away_team_id, g.away_team, g.home_win_probability, p.player_id,
       CASE WHEN p.player_id IS NOT NULL THEN {_name_of_player(has_reference=has_reference)} END,

@@ -6,7 +6,7 @@ import enum
 import hashlib
 import math
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -22,6 +22,9 @@ from tracking.frames import moment_of
 __all__ = [
     "CURRENT_RUNS",
     "LAST_REPLAYS",
+    "LOGGED_AT",
+    "SEQUENCE",
+    "STORED_AT",
     "TRACKING_NAMESPACE",
     "TRACK_RECORD",
     "Origin",
@@ -29,11 +32,15 @@ __all__ = [
     "automatic_run_id",
     "check_origin",
     "check_projection",
+    "find_automatic_run",
     "select_runs",
 ]
 
 TRACKING_NAMESPACE: Final = uuid.UUID("6b0e4a53-52a5-5f2c-9c0d-6c5b8d1f7a20")
 """The namespace of every id that is derived from what it names."""
+
+Execute = Callable[[str, Sequence[str | None]], Iterable[Sequence[object]]]
+"""Runs one statement with its bindings; the rows it gives."""
 
 
 class Origin(enum.Enum):
@@ -52,10 +59,11 @@ class Origin(enum.Enum):
 class Run:
     """One logging of one slate.
 
-    `logged_at` is this machine's clock and only shown. `stored_at` is the store's own time of the
-    object that first held the run, with that object's number in `sequence`; both are None while
-    the run is pending. `time_verified` is False where the store's time says nothing about when the
-    predictions were made: imports and replays. `games` and `predictions` count rows.
+    `logged_at` is by the clock of the machine that logged it and only shown. `stored_at` is the
+    store's own time of the log entry that first held the run, with that entry's number in
+    `sequence`; both are None while the run is pending. `time_verified` is False where the store's
+    time says nothing about when the predictions were made: imports and replays. `games` and
+    `predictions` count rows.
     """
 
     run_id: str
@@ -78,11 +86,34 @@ class Run:
         return self.stored_at is None
 
 
-# A run that has not reached the store yet is newer than all that have. Runs that travelled in the
-# same object share the store's time: among them the order of this machine's clock decides.
+_TRANSACTIONS: Final = """
+  FROM main.run_transactions AS l
+  JOIN main.replica_transactions AS t ON t.transaction_id = l.transaction_id
+  WHERE l.run_id = r.run_id)"""
+
+# The least of sequence and time as one text, so that nothing has to be sorted.
+LOGGED_AT: Final = """(
+  SELECT substr(min(printf('%020d', coalesce(t.sequence, 9e18)) || l.logged_at), 21)
+  FROM main.run_transactions AS l
+  LEFT JOIN main.replica_transactions AS t ON t.transaction_id = l.transaction_id
+  WHERE l.run_id = r.run_id)"""
+"""SQL for when a run `r` was logged, by the clock of the machine whose transaction came first."""
+
+STORED_AT: Final = f"(SELECT min(t.stored_at) {_TRANSACTIONS}"
+"""SQL for when the first transaction with a run `r` reached the log; NULL while none has.
+
+The first, because a process that comes later with the same run must not make it younger.
+"""
+
+SEQUENCE: Final = f"(SELECT min(t.sequence) {_TRANSACTIONS}"
+"""SQL for the log entry that brought a run `r`; NULL while it is pending."""
+
+# A run that has not reached the store yet is newer than all that have. Runs of an earlier log have
+# sequence 0 and times of their own; among those that travelled in one entry the order of the
+# machine's clock decides.
 _NEWEST_FIRST: Final = (
-    "t.stored_at IS NULL DESC, unixepoch(t.stored_at, 'subsec') DESC, "
-    "r.logged_at DESC, r.revision DESC, r.run_id DESC"
+    f"{SEQUENCE} DESC NULLS FIRST, unixepoch({STORED_AT}, 'subsec') DESC, "
+    f"{LOGGED_AT} DESC, r.revision DESC, r.run_id DESC"
 )
 
 CURRENT_RUNS: Final = f"""
@@ -92,7 +123,6 @@ current_runs AS MATERIALIZED (
       PARTITION BY r.slate_date, r.origin
       ORDER BY r.time_verified DESC, {_NEWEST_FIRST}) AS place
     FROM main.runs AS r
-    LEFT JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
   ) WHERE place = 1
 )"""
 """A common table: the newest run per slate and origin; an import yields to the app's own runs."""
@@ -104,9 +134,8 @@ track_record AS MATERIALIZED (
       PARTITION BY g.game_id ORDER BY {_NEWEST_FIRST}) AS place
     FROM main.runs AS r
     JOIN main.game_predictions AS g ON g.run_id = r.run_id
-    JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
     WHERE r.origin = 'live' AND r.time_verified = 1
-      AND unixepoch(t.stored_at, 'subsec') < unixepoch(g.tipoff_utc, 'subsec')
+      AND unixepoch({STORED_AT}, 'subsec') < unixepoch(g.tipoff_utc, 'subsec')
   ) WHERE place = 1
 )"""
 """A common table: per game the last live run whose store time precedes the tip-off.
@@ -122,25 +151,54 @@ last_replays AS MATERIALIZED (
       PARTITION BY g.game_id ORDER BY {_NEWEST_FIRST}) AS place
     FROM main.runs AS r
     JOIN main.game_predictions AS g ON g.run_id = r.run_id
-    LEFT JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
     WHERE r.origin = 'replay'
   ) WHERE place = 1
 )"""
 """A common table: per game the last replay."""
 
 
-def automatic_run_id(projection: SlateProjection, origin: Origin) -> str:
-    """The id that every process gives the automatic run of this projection."""
-    games = "\n".join(sorted(game.game.game_id for game in projection.games))
+def automatic_run_id(
+    projection: SlateProjection, origin: Origin, content: Sequence[Sequence[object]]
+) -> str:
+    """The id that every process gives the automatic run of this projection.
+
+    It follows from every row of `content` too: two processes whose figures differ, be it in the
+    last digit, make two runs. In one run the later process's figures would take the place of the
+    earlier one's, and be as old.
+    """
     parts = (
         "automatic run",
         projection.slate_date.isoformat(),
         projection.model_version,
         "" if projection.data_as_of is None else projection.data_as_of.isoformat(),
         origin.value,
-        hashlib.sha256(games.encode()).hexdigest(),
+        hashlib.sha256("\n".join(sorted(map(repr, content))).encode()).hexdigest(),
     )
     return str(uuid.uuid5(TRACKING_NAMESPACE, "|".join(parts)))
+
+
+def find_automatic_run(execute: Execute, projection: SlateProjection, origin: Origin) -> str | None:
+    """The id of an automatic run of the same slate, model, data, origin and games; None if none."""
+    as_of = projection.data_as_of
+    games = ",".join(sorted(game.game.game_id for game in projection.games))
+    sql = """
+    SELECT r.run_id FROM main.runs AS r
+    WHERE r.slate_date = ? AND r.model_version = ? AND r.origin = ? AND r.data_as_of IS ?
+      AND r.source = 'app' AND r.revision = 0 AND ? = (
+        SELECT group_concat(g.game_id, ',' ORDER BY g.game_id)
+        FROM main.game_predictions AS g WHERE g.run_id = r.run_id)
+    ORDER BY r.run_id LIMIT 1
+    """
+    bindings = (
+        projection.slate_date.isoformat(),
+        projection.model_version,
+        origin.value,
+        None if as_of is None else as_of.isoformat(),
+        games,
+    )
+    for (run_id,) in execute(sql, bindings):
+        return str(run_id)
+    return None
 
 
 def check_origin(slate_date: date, origin: Origin, now: datetime) -> None:
@@ -220,12 +278,11 @@ def select_runs(
     conditions = " AND ".join(where) if where else "TRUE"
     sql = f"""
     WITH {CURRENT_RUNS}
-    SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, r.logged_at,
-      t.stored_at, t.sequence, r.time_verified, r.revision, r.source,
+    SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, {LOGGED_AT},
+      {STORED_AT}, {SEQUENCE}, r.time_verified, r.revision, r.source,
       (SELECT count(*) FROM main.game_predictions AS g WHERE g.run_id = r.run_id),
       (SELECT count(*) FROM main.predictions AS p WHERE p.run_id = r.run_id)
     FROM main.runs AS r
-    LEFT JOIN main.replica_transactions AS t ON t.transaction_id = r.transaction_id
     LEFT JOIN current_runs AS c ON c.run_id = r.run_id
     WHERE {conditions}
     ORDER BY r.slate_date DESC, {_NEWEST_FIRST}

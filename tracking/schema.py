@@ -14,7 +14,7 @@ from typing import Final
 
 from replica import Migration
 
-__all__ = ["MIGRATIONS"]
+__all__ = ["MIGRATIONS", "REPLICATED_TABLES"]
 
 _PREDICTIONS: Final = """
 CREATE TABLE runs (
@@ -108,7 +108,35 @@ CREATE TABLE imports (
 ) WITHOUT ROWID;
 """
 
+# Two processes may log the same automatic run, each in a transaction of its own. What differs
+# between them stands here, so that their rows in `runs` are the same and the earlier one's time
+# stays. In runs logged since, `runs.transaction_id` is empty and `runs.logged_at` only orders the
+# runs of a slate: a revision's time, or of an automatic run the date of its newest data.
+_RUN_TRANSACTIONS: Final = """
+CREATE TABLE run_transactions (
+  run_id TEXT NOT NULL,
+  transaction_id TEXT NOT NULL,
+  logged_at TEXT NOT NULL,
+  PRIMARY KEY (run_id, transaction_id)
+) WITHOUT ROWID;
+INSERT INTO run_transactions SELECT run_id, transaction_id, logged_at FROM runs;
+"""
+
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(version=1, name="predictions and results", sql=_PREDICTIONS),
+    Migration(version=2, name="transactions of runs", sql=_RUN_TRANSACTIONS),
 )
 """Every version of the state's schema, oldest first; a published one never changes."""
+
+REPLICATED_TABLES: Final = (
+    "runs",
+    "run_transactions",
+    "game_predictions",
+    "predictions",
+    "players",
+    "player_games",
+    "games",
+    "result_corrections",
+    "imports",
+)
+"""Every table of the state: all of it is shared through the log."""

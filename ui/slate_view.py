@@ -101,7 +101,9 @@ def _is_same(run: Run | None, projection: SlateProjection) -> bool:
 
 def _log_line(frame: Frame, run: Run, games: Sequence[GameProjection]) -> str:
     kind = "revision" if run.revision else "automatic"
-    saved = "not saved yet" if run.sequence is None else f"saved as #{run.sequence}"
+    # What came from an earlier log has no number in this one.
+    number = f" as #{run.sequence}" if run.sequence else ""
+    saved = "not saved yet" if run.pending else f"saved{number}"
     if run.origin.value == Origin.REPLAY.value:
         return f"Logged as a replay {moment(run.logged_at, frame.zone)} · {saved}"
     line = f"Logged {moment(run.logged_at, frame.zone)} ({kind}) · {saved}"

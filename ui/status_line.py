@@ -64,7 +64,7 @@ def _draw(application: Application, actor: Actor, page: _Page) -> None:
             with st.expander("Details", icon=":material/info:"):
                 for detail in line.details:
                     st.caption(plain(detail))
-        acted = _buttons(application, actor, can_follow_store=line.can_follow_store)
+        acted = _buttons(application, actor, line)
     else:
         for advice in line.advice:
             st.caption(plain(advice))
@@ -96,7 +96,7 @@ def _headline(line: SavedLine) -> None:
             st.error(line.headline, icon=icon)
 
 
-def _buttons(application: Application, actor: Actor, *, can_follow_store: bool) -> bool:
+def _buttons(application: Application, actor: Actor, line: SavedLine) -> bool:
     """Draw the owner's buttons; True if one was pressed."""
     acted = False
     try:
@@ -105,14 +105,23 @@ def _buttons(application: Application, actor: Actor, *, can_follow_store: bool) 
             with st.spinner("Backing up"):
                 backup = application.back_up(actor)
             st.toast(f"Backed up as {plain(backup.key)}", icon=":material/check:")
-        if can_follow_store and st.button(
+        if line.can_follow_store and st.button(
             "Keep as backup, follow the store",
-            help="This machine's unsaved writes are put into backups/ first, then the store's "
-            "newest history is taken.",
+            help="This machine's history is put into backups/ first, then the store's newest one "
+            "is taken.",
             width="stretch",
         ):
             acted = True
             application.take_over_from_store(actor)
+            st.rerun()
+        if line.can_start_anew and st.button(
+            "Save this history anew",
+            help="The store has lost its history: this machine's becomes the beginning of a new "
+            "one. Refused if the store still has one.",
+            width="stretch",
+        ):
+            acted = True
+            application.start_new_log(actor)
             st.rerun()
     except EXPLAINED as error:
         st.error(plain(str(error)))
