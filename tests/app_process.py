@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from replica import ObjectInfo, ObjectStore
+from replica.log import log_key
 
 __all__ = [
     "CHECKOUT",
@@ -26,7 +27,7 @@ __all__ = [
     "free_port",
     "running_app",
     "wait_for",
-    "wait_for_snapshot",
+    "wait_for_entry",
 ]
 
 Answer = TypeVar("Answer")
@@ -189,13 +190,13 @@ def wait_for(
         time.sleep(0.05)
 
 
-def wait_for_snapshot(store: ObjectStore, number: int, log: Callable[[], str] = str) -> ObjectInfo:
-    """Wait until the store holds snapshot `number`."""
+def wait_for_entry(store: ObjectStore, number: int, log: Callable[[], str] = str) -> ObjectInfo:
+    """Wait until the store holds entry `number` of the log; 1 begins it, 2 is the first write."""
 
     def look() -> ObjectInfo | None:
-        keys = {info.key: info for info in store.list("snapshots/")}
-        return keys.get(f"snapshots/{number:020d}.db.zst")
+        entries = {info.key: info for info in store.list("log/")}
+        return entries.get(log_key(number))
 
-    found = wait_for(look, what=f"snapshot {number}", log=log)
+    found = wait_for(look, what=f"entry {number}", log=log)
     assert found is not None
     return found

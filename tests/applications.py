@@ -16,7 +16,7 @@ from jobs.application import Application
 from jobs.clock import Clock
 from jobs.configuration import FolderSettings, OwnerSettings, Settings
 from jobs.saved import SavedLine, describe
-from prediction_tracking import MIGRATIONS, PredictionLog, Run
+from prediction_tracking import MIGRATIONS, REPLICATED_TABLES, PredictionLog, Run
 from replica import ObjectStore, Status, StoreError
 from replica.stores.s3 import S3Options
 from s3_storage import S3PredictionStorage
@@ -91,7 +91,7 @@ def use_store(monkeypatch: pytest.MonkeyPatch, store: ObjectStore) -> None:
     """Lead every application to this store, whatever its settings say."""
     monkeypatch.setattr(
         "jobs.state.open_storage",
-        lambda _: S3PredictionStorage(store, migrations=MIGRATIONS),
+        lambda _: S3PredictionStorage(store, migrations=MIGRATIONS, tables=REPLICATED_TABLES),
     )
 
 
@@ -100,7 +100,8 @@ def running(
     settings: Settings, clock: Clock = lambda: AFTERNOON, *, ticks: bool = True
 ) -> Iterator[Application]:
     """An application that has prepared itself, or failed to; closed when the block ends."""
-    application = Application(replace(settings), clock=clock, generator=Random(7))
+    # Not seeded: two writers with equal ids would take each other's writes for their own.
+    application = Application(replace(settings), clock=clock, generator=Random())
     application.start(ticks=ticks)
     try:
         application.wait_until_prepared(timeout_seconds=PREPARATION_SECONDS)

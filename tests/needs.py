@@ -1,4 +1,4 @@
-"""What some tests need from the machine: a browser, npm, a database server.
+"""What some tests need from the machine: a browser, npm, a database server, command line tools.
 
 `require_chromium()` and its like return the program's path. Where it is missing the test is skipped
 and the install line is printed once at the end of the run. Where `CI` is set, a skipped test has
@@ -25,6 +25,8 @@ __all__ = [
     "require_chromium",
     "require_npm",
     "require_postgres",
+    "require_sqlite_shell",
+    "require_zstd",
 ]
 
 MARK = "needs "
@@ -57,6 +59,16 @@ def require_postgres() -> Path:
     return _require(
         "PostgreSQL", ["postgres"], installed[::-1], debian="postgresql", macos="postgresql"
     )
+
+
+def require_sqlite_shell() -> Path:
+    """Path of SQLite's command line tool."""
+    return _require("sqlite3", ["sqlite3"], [], debian="sqlite3", macos="sqlite")
+
+
+def require_zstd() -> Path:
+    """Path of zstd."""
+    return _require("zstd", ["zstd"], [], debian="zstd", macos="zstd")
 
 
 def _require(title: str, names: list[str], places: list[str], *, debian: str, macos: str) -> Path:

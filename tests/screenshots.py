@@ -19,7 +19,7 @@ import pytest
 
 from nba.reference import build_reference
 from replica.stores.folder import FolderStore
-from tests.app_process import CHECKOUT, wait_for, wait_for_snapshot
+from tests.app_process import CHECKOUT, wait_for, wait_for_entry
 from tests.browser import launched_browser, main, sidebar
 from tests.needs import require_chromium
 from tests.sites import NOW, Site, running_site
@@ -67,7 +67,7 @@ def take(folder: Path, chromium: Browser, reference: Path, scratch: Path) -> lis
     """Run the app and write the pictures; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     with running_site(scratch / "first", reference) as site:
-        wait_for_snapshot(site.store, 1)
+        wait_for_entry(site.store, 2)
         store = site.store_folder
     # The store's clock is today's. As if it had been that evening's: a second machine, which
     # restores, finds tonight's slate dated by the app's clock.
@@ -79,7 +79,7 @@ def take(folder: Path, chromium: Browser, reference: Path, scratch: Path) -> lis
         page = chromium.new_page()
         page.goto(f"{site.url}/?date={REPLAYED}")
         page.get_by_role("button", name="Log this replay").click()
-        wait_for_snapshot(FolderStore(store), 2)
+        wait_for_entry(FolderStore(store), 3)
         page.close()
         return [_take_one(folder, chromium, site, picture) for picture in PICTURES]
 
@@ -106,7 +106,7 @@ def _take_one(folder: Path, chromium: Browser, site: Site, picture: Picture) -> 
 
 
 def _settle(page: Page) -> None:
-    sidebar(page).get_by_text("Saved to a folder on this machine as #2").wait_for(state="attached")
+    sidebar(page).get_by_text("Saved to a folder on this machine as #3").wait_for(state="attached")
     main(page).get_by_role("heading", level=1).wait_for()
     # The last thing that a page draws, or the reason why there is nothing more.
     main(page).locator("[data-testid=stDownloadButton], [data-testid=stAlert]").first.wait_for()

@@ -13,10 +13,10 @@ import apsw
 from nba.reference_tables import FINISHING_SQL, INFO_SQL, SCHEMA_VERSION, TABLES
 from nba.slate import Band, GameProjection, PlayerProjection, ScheduledGame, SlateProjection
 from nba.stats import STATS
-from prediction_tracking import MIGRATIONS, PredictionLog
+from prediction_tracking import MIGRATIONS, REPLICATED_TABLES, PredictionLog
 from replica import Replica
 from tests import stores
-from tests.stores import MemoryStore
+from tests.stores import MemoryStore, open_replica
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 TONIGHT = date(2026, 11, 20)
@@ -59,7 +59,14 @@ def opened(
     seed: int = 1,
 ) -> Iterator[tuple[Replica, PredictionLog]]:
     """A restored replica and its log."""
-    replica = Replica(path, store, MIGRATIONS, clock=clock, random=Random(seed))
+    replica = open_replica(
+        path,
+        store,
+        migrations=MIGRATIONS,
+        tables=REPLICATED_TABLES,
+        clock=clock,
+        random=Random(seed),
+    )
     try:
         replica.restore()
         yield replica, PredictionLog(replica, reference, clock=clock, on_logged=on_logged)

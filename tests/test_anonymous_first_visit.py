@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from replica.log import log_key
 from replica.stores.s3 import S3Store
-from tests.app_process import wait_for, wait_for_snapshot
+from tests.app_process import wait_for, wait_for_entry
 from tests.browser import OpenPage, main, sidebar
 from tests.servers import SECRET_ACCESS_KEY, s3_options
 from tests.sites import NOW, bucket_secrets, running_site
@@ -27,9 +28,9 @@ def test_a_strangers_visit_before_tipoff_leaves_tonight_in_the_bucket(
     secrets = bucket_secrets(moto_endpoint, bucket)
     with running_site(tmp_path, reference_path, arguments=("--now", NOW), secrets=secrets) as site:
         page = open_page(site.url)
-        wait_for_snapshot(store, 1, site.app.log)
-        expect(main(page)).to_contain_text("(automatic) · saved as #1")
-        expect(sidebar(page)).to_contain_text("Saved to S3 as #1")
+        wait_for_entry(store, 2, site.app.log)
+        expect(main(page)).to_contain_text("(automatic) · saved as #2")
+        expect(sidebar(page)).to_contain_text("Saved to S3 as #2")
         wait_for(lambda: store.list("csv/game_date=2026-11-20/"), what="the readable copy")
 
         # What the visitor's browser was sent, on both pages, says nothing of the place.
@@ -46,5 +47,5 @@ def test_a_strangers_visit_before_tipoff_leaves_tonight_in_the_bucket(
     [csv] = store.list("csv/")
     text = store.get(csv.key).body.decode()
     assert text.count("\n") > 500
-    assert [info.key for info in store.list("snapshots/")] == [f"snapshots/{1:020d}.db.zst"]
-    assert not (tmp_path / "store").joinpath("snapshots").exists(), "the folder is not used"
+    assert [info.key for info in store.list("log/")] == [log_key(1), log_key(2)]
+    assert not (tmp_path / "store").joinpath("log").exists(), "the folder is not used"

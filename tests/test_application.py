@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 
 from jobs.application import Application
-from jobs.authority import OWNER
-from jobs.errors import ConfigurationError, NotReady
+from jobs.authority import OWNER, VISITOR
+from jobs.errors import ConfigurationError, NotPermitted, NotReady
 from jobs.preparation import PreparationBoard
 from jobs.saved import Level
 from jobs.timer import Timer
@@ -27,11 +27,13 @@ from nba.slate import SlateProjection
 from prediction_tracking import MIGRATIONS, HistoryFilters, Origin, Run
 from replica import (
     FileOwned,
+    LogNotEmpty,
     ObjectExists,
     PutMode,
     State,
     StoreUnreachable,
 )
+from replica.log import log_key
 from replica.stores.folder import FolderStore
 from replica.stores.s3 import S3Options
 from tests.app_process import free_port, wait_for
@@ -83,14 +85,20 @@ def test_it_logs_tonight_and_saves_it_unasked(reference_path: Path, tmp_path: Pa
     with running(settings_for(tmp_path / "state", reference_path)) as application:
         published(application)
         [run] = runs_of(application)
-        assert (run.slate_date, run.origin, run.sequence) == (TONIGHT, Origin.LIVE, 1)
-        assert line_of(application).headline == "Saved to a folder on this machine as #1"
+        assert (run.slate_date, run.origin, run.sequence) == (TONIGHT, Origin.LIVE, 2)
+        assert line_of(application).headline == "Saved to a folder on this machine as #2"
         assert application.tonights_date() == TONIGHT
     keys = [info.key for info in FolderStore(tmp_path / "store").list("")]
-    assert keys == [
+    snapshots = [key for key in keys if key.startswith("snapshots/")]
+    assert snapshots
+    assert keys[0].startswith("bases/")
+    assert keys[1:] == [
         f"csv/game_date=2026-11-20/{run.run_id}.csv",
+        "head.json",
+        log_key(1),
+        log_key(2),
         "nba_stats.db.zst",
-        "snapshots/00000000000000000001.db.zst",
+        *snapshots,
     ]
 
 
@@ -114,7 +122,7 @@ def test_a_wiped_disk_is_restored_and_nothing_is_logged_twice(
     with running(second) as application:
         after = log_of(application).history(HistoryFilters(), limit=None)
         application.tick()
-        assert status_of(application).sequence == 1
+        assert status_of(application).sequence == 2
     pd.testing.assert_frame_equal(after, before)
 
 
@@ -125,7 +133,9 @@ def test_the_timer_logs_the_next_evening(
     with running(settings, clock) as application:
         published(application)
         clock.advance(days=1)
-        wait_for(lambda: store.numbers() == [1, 2], what="the second evening", timeout_seconds=20)
+        wait_for(
+            lambda: store.numbers() == [1, 2, 3], what="the second evening", timeout_seconds=20
+        )
         assert [run.slate_date.day for run in runs_of(application)] == [21, 20]
 
 
@@ -141,7 +151,7 @@ def test_what_another_copy_of_the_app_logged_is_not_logged_again(
         for application in (first, second):
             application.tick()
             published(application)
-        assert store.numbers() == [1, 2]
+        assert store.numbers() == [1, 2, 3]
         assert status_of(second).state is State.OK
         assert runs_of(first) == runs_of(second)
 
@@ -208,14 +218,14 @@ def test_with_a_local_copy_it_goes_on_and_catches_up_later(
         assert line.level is Level.PROBLEM
         assert line.headline == "Not saved yet: 1 write waiting, S3 does not answer now"
         assert len(line.advice) == 1, "one trouble is told once"
-        assert store.numbers() == [1]
+        assert store.numbers() == [1, 2]
 
         store.away = False
         # The publisher needs no tick for it.
-        wait_for(lambda: store.numbers() == [1, 2], what="the upload", timeout_seconds=20)
+        wait_for(lambda: store.numbers() == [1, 2, 3], what="the upload", timeout_seconds=20)
         application.tick()
         published(application)
-        assert line_of(application).headline == "Saved to S3 as #2"
+        assert line_of(application).headline == "Saved to S3 as #3"
         assert len([key for key in store.objects if key.startswith("csv/")]) == 2
 
 
@@ -239,7 +249,7 @@ def test_a_bucket_that_answers_only_later_is_found(
         try:
             create_bucket(f"http://127.0.0.1:{port}", "late-bucket")
             published(application)
-            assert runs_of(application)[0].sequence == 1
+            assert runs_of(application)[0].sequence == 2
         finally:
             server.stop()
 
@@ -253,12 +263,12 @@ def test_what_a_killed_process_left_pending_is_published_by_the_next(
         application.tick()
         assert status_of(application).pending_transactions == 1
         application.close(0.0)
-    assert store.numbers() == []
+    assert store.numbers() == [1]
     store.away = False
     with running(settings, clock) as application:
         published(application)
         [run] = runs_of(application)
-    assert store.numbers() == [1]
+    assert store.numbers() == [1, 2]
     assert f"csv/game_date=2026-11-20/{run.run_id}.csv" in store.objects
 
 
@@ -292,9 +302,9 @@ def test_the_first_secrets_begin_in_the_bucket_and_leave_the_folders_history_alo
 
     options = s3_options(moto_endpoint, new_bucket(moto_endpoint))
     folder = start(tmp_path / "store")
-    assert folder[0] == "Saved to a folder on this machine as #1"
+    assert folder[0] == "Saved to a folder on this machine as #2"
     bucket = start(options)
-    assert bucket[0] == "Saved to S3 as #1"
+    assert bucket[0] == "Saved to S3 as #2"
     # Back and forth, each goes on where it was.
     assert start(tmp_path / "store") == folder
     assert start(options) == bucket
@@ -341,15 +351,15 @@ def test_a_run_that_is_not_saved_is_not_copied(
     store: SwitchedStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Another copy of the app may still be first, and then this run is given up."""
+    """A readable copy of what is not in the log yet would say too much."""
     answer = threading.Event()
 
-    def hang_on_snapshots(verb: str, key: str) -> None:
-        if verb == "put" and key.startswith("snapshots/"):
+    def hang_on_entries(verb: str, key: str) -> None:
+        if verb == "put" and key.startswith("log/"):
             answer.wait(60)
 
     with running(settings_for(tmp_path / "a", reference_path), clock, ticks=False) as application:
-        store.before = hang_on_snapshots
+        store.before = hang_on_entries
         with monkeypatch.context() as patched:
             patched.setattr("jobs.application._exchange", lambda _: None)
             application.tick()
@@ -405,7 +415,7 @@ def test_closing_publishes_what_is_pending(
         store.away = True
         application.revise(OWNER, TONIGHT)
         store.away = False
-    assert store.numbers() == [1, 2]
+    assert store.numbers() == [1, 2, 3]
 
 
 @pytest.fixture
@@ -435,7 +445,7 @@ def test_closing_does_not_wait_for_a_start_that_hangs(
     application._thread.join(20)
     assert not application._thread.is_alive()
     assert isinstance(application.preparation.state_error, Exception)
-    assert store.objects == {}
+    assert store.numbers() in ([], [1]), "at most a log that holds nothing was begun"
 
 
 def test_closing_does_not_wait_for_a_tick_that_hangs(
@@ -672,7 +682,7 @@ def test_the_owner_backs_up_and_synchronises(prepared: Application) -> None:
     assert prepared.sync_now(OWNER) is False
 
 
-def test_the_owner_follows_the_store_after_losing_a_race(
+def test_two_copies_of_the_app_that_write_at_once_are_merged(
     reference_path: Path, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     near, far = SwitchedStore(clock), SwitchedStore(clock)
@@ -691,21 +701,100 @@ def test_the_owner_follows_the_store_after_losing_a_race(
         second.tick()
         published(second)
         near.away = False
+        for application in (first, second):
+            application.tick()
+            published(application)
+        assert near.numbers() == [1, 2, 3, 4]
+        assert runs_of(first) == runs_of(second)
+        assert [run.run_id for run in runs_of(first)][:2] == [mine.run_id, theirs.run_id]
+        for application in (first, second):
+            assert line_of(application).level is Level.SAVED
+            assert log_of(application).conflicts().empty
+            assert "Writers seen lately: 2" in line_of(application).details
+        for run in (mine, theirs):
+            assert f"csv/game_date=2026-11-20/{run.run_id}.csv" in near.objects
+
+
+def test_the_owner_follows_another_history(
+    reference_path: Path, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, elsewhere = SwitchedStore(clock), SwitchedStore(clock)
+    with ExitStack() as stack:
+        use_store(monkeypatch, here)
+        settings = settings_for(tmp_path / "a", reference_path)
+        first = stack.enter_context(running(settings, clock))
+        published(first)
+        use_store(monkeypatch, elsewhere)
+        settings = settings_for(tmp_path / "b", reference_path)
+        second = stack.enter_context(running(settings, clock))
+        second.revise(OWNER, TONIGHT)
+        second.tick()
+        published(second)
+
+        here.objects.clear()
+        here.objects.update(elsewhere.objects)
+        before = dict(here.objects)
+        clock.advance(minutes=2)
+        mine = first.revise(OWNER, TONIGHT)
         first.tick()
         line = line_of(first)
+        assert status_of(first).state is State.FOREIGN_LOG
+        assert line.headline == "Not saved: the store holds another history"
         assert line.can_follow_store
-        assert line.headline.startswith("Not saved: another copy of the app was first, 1 write")
-        assert mine in runs_of(first)
-        assert near.numbers() == [1, 2]
+        assert not line.can_start_anew
+        assert mine.run_id in [run.run_id for run in runs_of(first)]
+        with pytest.raises(LogNotEmpty):
+            first.start_new_log(OWNER)
+        assert here.objects == before, "nothing is written over another history"
 
         first.take_over_from_store(OWNER)
         first.tick()
         published(first)
         assert runs_of(first) == runs_of(second)
-        assert theirs.run_id in [run.run_id for run in runs_of(first)]
-        [aside] = [key for key in near.objects if key.startswith("backups/")]
+        [aside] = [key for key in here.objects if key.startswith("backups/")]
         assert aside.endswith("-set-aside.db.zst")
-        assert not [key for key in near.objects if mine.run_id in key], "its copy would mislead"
+        assert not [key for key in here.objects if mine.run_id in key], "its copy would mislead"
+
+
+def test_the_owner_saves_the_history_anew_in_an_emptied_store(
+    reference_path: Path, tmp_path: Path, clock: ManualClock, store: SwitchedStore
+) -> None:
+    with running(settings_for(tmp_path / "a", reference_path), clock) as application:
+        published(application)
+        store.objects.clear()
+        clock.advance(minutes=2)
+        application.revise(OWNER, TONIGHT)
+        application.tick()
+        line = line_of(application)
+        assert status_of(application).state is State.ROLLED_BACK
+        assert line.headline == "Not saved: the store lost what was saved before"
+        assert line.can_start_anew
+        assert store.numbers() == []
+        with pytest.raises(NotPermitted):
+            application.start_new_log(VISITOR)
+
+        application.start_new_log(OWNER)
+        application.tick()
+        published(application)
+        assert line_of(application).level is Level.SAVED
+        before = runs_of(application)
+        assert len(before) == 2
+        times = {run.stored_at for run in before}
+        assert times == {AFTERNOON, AFTERNOON + timedelta(minutes=2)}, "each keeps its own"
+    with running(settings_for(tmp_path / "b", reference_path), clock) as application:
+        assert runs_of(application) == before
+
+
+def test_a_tick_without_news_is_one_request(
+    reference_path: Path, tmp_path: Path, clock: ManualClock, store: SwitchedStore
+) -> None:
+    with running(settings_for(tmp_path / "a", reference_path), clock) as application:
+        published(application)
+        application.tick()
+        store.requests.clear()
+        for _ in range(3):
+            application.tick()
+        assert store.requests == [("get", log_key(3))] * 3
 
 
 # An earlier app's database ------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from jobs.saved import Level, SavedLine
 from nba.errors import ReferenceNotWritten, UnknownSlate
 from prediction_tracking import (
     MIGRATIONS,
+    REPLICATED_TABLES,
     NotAnExistingDatabase,
     ResultsRejected,
 )
@@ -36,6 +37,7 @@ from replica import (
     BucketMissing,
     ClockSkewed,
     DiskFull,
+    EntryRefused,
     InvalidCredentials,
     Migration,
     NewerSchema,
@@ -47,6 +49,7 @@ from replica import (
     WritesStopped,
     WrongRegion,
 )
+from replica.log import log_key
 from replica.stores.folder import FolderStore
 from replica.stores.s3 import S3Options, S3Store
 from tests.app_process import CHECKOUT, wait_for
@@ -55,6 +58,7 @@ from tests.applications import (
     SwitchedStore,
     count_rows,
     line_of,
+    log_of,
     published,
     running,
     runs_of,
@@ -72,7 +76,7 @@ from tests.servers import (
     s3_options,
     stored,
 )
-from tests.stores import ManualClock, corrupted, truncated
+from tests.stores import ManualClock, corrupted, denied, truncated
 
 TONIGHT = date(2026, 11, 20)
 BUNDLED = date(2025, 1, 15)
@@ -167,7 +171,7 @@ def test_no_secrets(reference_path: Path, tmp_path: Path) -> None:
         published(application)
         line = line_of(application)
     assert line.level is Level.WARNING
-    assert line.headline == "Saved to a folder on this machine as #1"
+    assert line.headline == "Saved to a folder on this machine as #2"
     assert "will be lost with this machine" in line.remedies[0]
     assert "S3_SETUP_GUIDE.md" in line.remedies[0]
 
@@ -269,17 +273,42 @@ def test_read_only_key(reference_path: Path, tmp_path: Path, quick_s3: None) -> 
         RuleServer(rule) as server,
         in_bucket(bucket_at(server.url), tmp_path, reference_path) as application,
     ):
-        wait_for(
-            lambda: "PUT" in server.methods() and status_of(application).last_error,
-            what="the refusal",
-            timeout_seconds=20,
+        require_refused_at_start(application, AccessDenied, "s3:PutObject")
+        advice = line_of(application).advice
+        assert advice[0] == "The store refused access: the key in use needs s3:PutObject."
+
+
+def test_read_only_key_in_a_bucket_with_a_history(
+    reference_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(AFTERNOON)
+    store = SwitchedStore(clock)
+    use_store(monkeypatch, store)
+    with running(settings_for(tmp_path / "first", reference_path), clock) as application:
+        published(application)
+
+    def read_only(verb: str, key: str) -> None:
+        if verb not in ("get", "list"):
+            raise denied(verb, key)
+
+    store.before = read_only
+    before = dict(store.objects)
+    with running(settings_for(tmp_path / "second", reference_path), clock) as application:
+        run = application.revise(OWNER, TONIGHT)
+        wait_for(lambda: status_of(application).last_error, what="the refusal", timeout_seconds=20)
+        line = line_of(application)
+        assert (line.level, line.headline) == (
+            Level.PROBLEM,
+            "Not saved yet: 1 write waiting, a folder on this machine refuses now",
         )
-        line = require_problem(application, "s3:PutObject")
-        assert line.advice[0] == ("The store refused access: the key in use needs s3:PutObject.")
+        assert "s3:PutObject" in line.advice[0]
         # What was logged is kept and waits.
-        [run] = runs_of(application)
-        assert run.pending
-        assert status_of(application).pending_transactions == 1
+        assert [found.pending for found in runs_of(application)] == [True, False]
+    assert store.objects == before
+    store.before = lambda verb, key: None
+    with running(settings_for(tmp_path / "second", reference_path), clock) as application:
+        published(application)
+        assert not log_of(application).run(run.run_id).pending
 
 
 def test_key_without_list_bucket(reference_path: Path, tmp_path: Path, quick_s3: None) -> None:
@@ -325,6 +354,21 @@ def test_snapshot_that_is_not_one(reference_path: Path, tmp_path: Path) -> None:
         assert isinstance(application.preparation.state_error, NotASnapshot)
         require_problem(application, key, "Check the prefix")
         assert application.predictions is None
+    after = files_in(folder)
+    assert {name: after.get(name) for name in before} == before
+    assert not list(folder.rglob("log/*"))
+    assert not list((tmp_path / "state").rglob("nba_stats.db"))
+
+
+def test_log_entry_that_is_not_one(reference_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    (folder / "log").mkdir(parents=True)
+    (folder / log_key(1)).write_bytes(b"These are my notes, not a log.")
+    before = files_in(folder)
+    with running(settings_for(tmp_path / "state", reference_path)) as application:
+        assert isinstance(application.preparation.state_error, EntryRefused)
+        require_problem(application, log_key(1), "doctor --repair")
+        assert application.predictions is None
     assert files_in(folder) == before
     assert not list((tmp_path / "state").rglob("nba_stats.db"))
 
@@ -338,6 +382,14 @@ def saved_evening(reference_path: Path, tmp_path: Path) -> Path:
     return folder
 
 
+def spoil(folder: Path, pattern: str, damage: Callable[[bytes], bytes]) -> None:
+    """Damage the files of a store that have such names; there must be one."""
+    found = list(folder.glob(pattern))
+    assert found
+    for path in found:
+        path.write_bytes(damage(path.read_bytes()))
+
+
 @pytest.mark.parametrize("damage", [truncated, corrupted])
 def test_damaged_download(
     damage: Callable[[bytes], bytes],
@@ -345,24 +397,54 @@ def test_damaged_download(
     tmp_path: Path,
     saved_evening: Path,
 ) -> None:
-    snapshot = saved_evening / "snapshots" / "00000000000000000001.db.zst"
-    snapshot.write_bytes(damage(snapshot.read_bytes()))
+    spoil(saved_evening, "snapshots/*", damage)
+    # A snapshot is only a shortcut: the log has everything.
+    longer = settings_for(tmp_path / "longer", reference_path, saved_evening)
+    with running(longer, ticks=False) as application:
+        [run] = runs_of(application)
+        assert count_rows(application, "predictions") == run.predictions
+    spoil(saved_evening, "bases/*", damage)
     before = files_in(saved_evening)
     fresh = settings_for(tmp_path / "fresh", reference_path, saved_evening)
     with running(fresh) as application:
         assert isinstance(application.preparation.state_error, SnapshotCorrupt)
-        require_problem(application, "0001.db.zst", "older version of it, or use a backup")
+        require_problem(application, "bases/", "older version of it, or use a backup")
         assert not application.settings.database_path.exists()
     # The machine that has a good copy keeps it.
     good = settings_for(tmp_path / "first", reference_path, saved_evening)
-    with running(good) as application:
+    with running(good, ticks=False) as application:
         [run] = runs_of(application)
         assert count_rows(application, "predictions") == run.predictions
     assert files_in(saved_evening) == before
 
 
+@pytest.mark.parametrize("damage", [truncated, corrupted])
+def test_damaged_entry(
+    damage: Callable[[bytes], bytes],
+    reference_path: Path,
+    tmp_path: Path,
+    saved_evening: Path,
+) -> None:
+    with running(settings_for(tmp_path / "second", reference_path, saved_evening)) as application:
+        application.revise(OWNER, TONIGHT)
+        application.tick()
+        published(application)
+    spoil(saved_evening, log_key(3), damage)
+    before = files_in(saved_evening)
+    behind = settings_for(tmp_path / "first", reference_path, saved_evening)
+    with running(behind) as application:
+        line = require_problem(application, log_key(3), "python cli.py doctor --repair")
+        assert line.headline == "Not saved any more: the saved log is damaged"
+        assert status_of(application).state is State.HALTED
+        application.revise(OWNER, TONIGHT)
+        assert [run.pending for run in runs_of(application)] == [True, False]
+    assert files_in(saved_evening) == before, "nothing is published after a damaged entry"
+
+
 @pytest.mark.parametrize("damages", [(truncated, truncated), (corrupted, truncated)])
+@pytest.mark.parametrize("prefix", ["bases/", "log/00000000000000000002"])
 def test_download_damaged_on_its_way(
+    prefix: str,
     damages: tuple[Callable[[bytes], bytes], ...],
     reference_path: Path,
     tmp_path: Path,
@@ -374,14 +456,17 @@ def test_download_damaged_on_its_way(
     with running(settings_for(tmp_path / "first", reference_path), clock) as application:
         published(application)
         before = runs_of(application)
+    for key in store.keys("snapshots/"):
+        store.delete(key)
     for damage in damages:
-        store.fail("get", "snapshots/", change=damage)
+        store.fail("get", prefix, change=damage)
     with running(settings_for(tmp_path / "second", reference_path), clock) as application:
-        assert application.preparation.state_error is not None
-        require_problem(application, "it arrived damaged twice", "tried again by itself")
+        require_problem(application, prefix)
+        # It is tried again by itself.
         published(application)
         assert runs_of(application) == before
-    assert store.numbers() == [1]
+    assert store.faults == []
+    assert store.numbers() == [1, 2]
 
 
 def test_newer_schema(reference_path: Path, tmp_path: Path, saved_evening: Path) -> None:
@@ -390,6 +475,7 @@ def test_newer_schema(reference_path: Path, tmp_path: Path, saved_evening: Path)
         tmp_path / "newer.db",
         FolderStore(saved_evening),
         [*MIGRATIONS, addition],
+        tables=REPLICATED_TABLES,
         clock=lambda: AFTERNOON,
         random=Random(3),
     )
@@ -397,19 +483,29 @@ def test_newer_schema(reference_path: Path, tmp_path: Path, saved_evening: Path)
     with newer.transaction() as transaction:
         transaction.execute("UPDATE runs SET mood = 'good'")
     newer.sync_now()
-    newer.close(0)
     before = files_in(saved_evening)
 
+    def require_behind(name: str) -> None:
+        settings = settings_for(tmp_path / name, reference_path, saved_evening)
+        with running(settings) as application:
+            line = require_problem(application, "Update the application")
+            assert "a newer version of the app" in line.headline
+            assert status_of(application).state is State.BEHIND_SCHEMA
+            assert len(runs_of(application)) == 1, "what came before can still be read"
+            with pytest.raises(WritesStopped):
+                application.revise(OWNER, TONIGHT)
+
+    require_behind("first")
+    require_behind("second")
+    assert files_in(saved_evening) == before
+
+    newer.snapshot()
+    newer.close(0)
+    before = files_in(saved_evening)
     fresh = settings_for(tmp_path / "fresh", reference_path, saved_evening)
     with running(fresh) as application:
         require_refused_at_start(application, NewerSchema, "Update the application")
-    behind = settings_for(tmp_path / "first", reference_path, saved_evening)
-    with running(behind) as application:
-        require_problem(application, "Update the application")
-        assert status_of(application).state is State.BEHIND_SCHEMA
-        assert len(runs_of(application)) == 1, "what is here can still be read"
-        with pytest.raises(WritesStopped):
-            application.revise(OWNER, TONIGHT)
+    require_behind("first")
     assert files_in(saved_evening) == before
 
 
@@ -502,6 +598,8 @@ def test_full_disk(reference_path: Path, tmp_path: Path, monkeypatch: pytest.Mon
         assert application._state is not None
         live = application._state.replica._live
         assert live is not None
+        # Without free pages in the file, each write needs more of the disk.
+        live._writer.execute("VACUUM")
         live._writer.execute("PRAGMA max_page_count = 1")
         with pytest.raises(DiskFull, match="Free some space; nothing was changed"):
             application.revise(OWNER, TONIGHT)
@@ -511,7 +609,7 @@ def test_full_disk(reference_path: Path, tmp_path: Path, monkeypatch: pytest.Mon
         assert line.level is Level.WARNING
         assert "The disk is full. Free some space" in line.advice[0]
         assert runs_of(application) == before
-        assert store.numbers() == [1]
+        assert store.numbers() == [1, 2]
 
         live._writer.execute("PRAGMA max_page_count = 1000000")
         application.tick()
@@ -600,7 +698,7 @@ def test_evening_without_games(reference_path: Path, tmp_path: Path) -> None:
         application.tick()
         assert application.tonights_date() == date(2026, 11, 27)
         assert runs_of(application) == []
-        assert line_of(application).headline == "Nothing to save yet"
+        assert line_of(application).headline == "Saved to a folder on this machine as #1"
 
 
 def results(*rows: str, columns: str = "") -> pd.DataFrame:

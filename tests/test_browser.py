@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from replica.log import log_key
 from tests.browser import (
     OpenPage,
     cells,
@@ -51,18 +52,16 @@ def test_the_first_start_shows_its_progress_then_logs_and_saves_by_itself(
         expect(main(page)).to_contain_text("Tonight · Friday 20 November 2026")
         # Nobody reloads the page: it follows what happens in the background.
         expect(main(page)).to_contain_text(re.compile(r"Logged 20 Nov 2026, 1:0\d PM EST"))
-        expect(main(page)).to_contain_text("(automatic) · saved as #1")
-        expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #1")
-        assert [info.key for info in site.store.list("snapshots/")] == [
-            f"snapshots/{1:020d}.db.zst"
-        ]
+        expect(main(page)).to_contain_text("(automatic) · saved as #2")
+        expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #2")
+        assert [info.key for info in site.store.list("log/")] == [log_key(1), log_key(2)]
 
 
 def test_tonights_games_with_their_chances(site: Site, open_page: OpenPage) -> None:
     from playwright.sync_api import expect
 
     page = open_page(site.url)
-    expect(main(page)).to_contain_text("saved as #1")
+    expect(main(page)).to_contain_text("saved as #2")
     expect(main(page)).to_contain_text("Data as of 22 Jun 2025, 516 days before this slate.")
     expect(main(page)).to_contain_text("Not bundled: 2025-26")
     games = table(page, "Home wins")
@@ -230,7 +229,7 @@ def test_who_prefers_dark_gets_dark(site: Site, open_page: OpenPage) -> None:
     from playwright.sync_api import expect
 
     page = open_page(site.url, color_scheme="dark")
-    expect(main(page)).to_contain_text("saved as #1")
+    expect(main(page)).to_contain_text("saved as #2")
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", DARK_BACKGROUND)
 
 

@@ -51,10 +51,10 @@ def test_the_owner_revises_and_backs_up(
 
     with running_site(tmp_path, reference_path) as site:
         page = open_page(site.url)
-        expect(main(page)).to_contain_text("(automatic) · saved as #1")
+        expect(main(page)).to_contain_text("(automatic) · saved as #2")
         page.get_by_role("button", name="Log a revision").click()
-        expect(main(page)).to_contain_text("(revision) · saved as #2")
-        expect(sidebar(page)).to_contain_text("as #2")
+        expect(main(page)).to_contain_text("(revision) · saved as #3")
+        expect(sidebar(page)).to_contain_text("as #3")
         page.get_by_role("button", name="Back up now").click()
         expect(page.get_by_test_id("stToast")).to_contain_text("Backed up as backups/")
         [backup] = site.store.list("backups/")
@@ -63,7 +63,7 @@ def test_the_owner_revises_and_backs_up(
         sidebar(page).get_by_text("Details").click()
         expect(sidebar(page)).to_contain_text(f"Store: folder {site.store_folder}")
         expect(sidebar(page)).to_contain_text("Waiting: 0 writes")
-        assert len(site.store.list("snapshots/")) == 2
+        assert len(site.store.list("log/")) == 3
 
 
 @pytest.mark.parametrize("path", ["/?date=2024-01-15", "/history"])

@@ -83,7 +83,7 @@ def test_the_page_goes_on_says_so_and_recovers_by_itself(
 
     with running_site(tmp_path, reference_path, secrets=place.secrets) as site:
         page = open_page(site.url)
-        expect(sidebar(page)).to_contain_text(f"Saved to {place.name} as #1")
+        expect(sidebar(page)).to_contain_text(f"Saved to {place.name} as #2")
         with place.away():
             page.get_by_role("button", name="Log a revision").click()
             expect(main(page)).to_contain_text("(revision) · not saved yet")
@@ -98,5 +98,5 @@ def test_the_page_goes_on_says_so_and_recovers_by_itself(
             page.get_by_role("link", name="Today's Games").click()
             expect(main(page)).to_contain_text("(revision) · not saved yet")
             expect(page.get_by_test_id("stException")).to_have_count(0)
-        expect(sidebar(page)).to_contain_text(f"Saved to {place.name} as #2", timeout=40_000)
-        expect(main(page)).to_contain_text("(revision) · saved as #2")
+        expect(sidebar(page)).to_contain_text(f"Saved to {place.name} as #3", timeout=40_000)
+        expect(main(page)).to_contain_text("(revision) · saved as #3")

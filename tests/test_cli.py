@@ -16,9 +16,10 @@ import pytest
 
 import cli
 from jobs.application import Application
-from jobs.authority import PasswordGate
+from jobs.authority import OWNER, PasswordGate
 from jobs.configuration import FolderSettings
 from jobs.errors import ConfigurationError
+from replica.log import log_key
 from replica.stores.folder import FolderStore
 from replica.stores.s3 import S3Options
 from tests.app_process import clone
@@ -112,17 +113,18 @@ def count_runs(database: Path) -> int:
 def test_status_sync_backup_and_restore(
     command: Command, saved_evening: Path, tmp_path: Path
 ) -> None:
+    before = FolderStore(saved_evening).list("")
     status = command("status")
     assert (status.returncode, status.stderr) == (0, "")
-    assert status.stdout.startswith("Saved to a folder on this machine as #1\n")
+    assert status.stdout.startswith("Saved to a folder on this machine as #2\n")
     assert f"folder {saved_evening}" in status.stdout
-    assert len(FolderStore(saved_evening).list("snapshots/")) == 1, "looking changes nothing"
+    assert FolderStore(saved_evening).list("") == before, "looking changes nothing"
 
     facts = command("status", "--json")
     assert (facts.returncode, facts.stderr) == (0, "")
     told = json.loads(facts.stdout)
-    assert (told["level"], told["sequence"], told["pending"]) == ("saved", 1, 0)
-    assert told["headline"] == "Saved to a folder on this machine as #1"
+    assert (told["level"], told["sequence"], told["pending"]) == ("saved", 2, 0)
+    assert told["headline"] == "Saved to a folder on this machine as #2"
     assert told["remedies"] == []
 
     backup = command("backup")
@@ -159,7 +161,7 @@ def test_restore_of_nothing(command: Command, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_explained(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    answer = command("status", NBA_DAILY_STATE_DIR=str(tmp_path / "file" / "state"))
+    answer = command("sync", NBA_DAILY_STATE_DIR=str(tmp_path / "file" / "state"))
     require_explained(answer, "choose another folder")
 
 
@@ -182,9 +184,10 @@ def test_wrong_words_show_the_usage(command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--help"], ["status", "sync", "backup", "restore", "hash-password"]),
+        (["--help"], ["status", "sync", "backup", "restore", "doctor", "hash-password"]),
         (["status", "--help"], ["--json"]),
-        (["restore", "--help"], ["--to FILE"]),
+        (["restore", "--help"], ["--to FILE", "--at MOMENT", "2026-11-20T18:00Z"]),
+        (["doctor", "--help"], ["--repair", "--from FILE"]),
     ],
 )
 def test_help_names_what_there_is(
@@ -207,7 +210,10 @@ def test_every_command_says_what_it_does() -> None:
         assert re.search(rf"^    {name}\s+[a-z]", text, re.MULTILINE), name
 
 
-@pytest.mark.parametrize("words", [[], ["restore"], ["status", "--xml"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["restore"], ["restore", "--to", "f.db", "--at", "yesterday"], ["status", "--xml"]],
+)
 def test_wrong_usage_is_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(words)
@@ -219,17 +225,21 @@ def test_sync_logs_tonight_and_saves_it(here: Path, capsys: pytest.CaptureFixtur
     for _ in range(2):
         assert cli.main(["sync"]) == 0
         answer = capsys.readouterr()
-        assert (answer.out, answer.err) == ("Saved to a folder on this machine as #1\n", "")
+        assert (answer.out, answer.err) == ("Saved to a folder on this machine as #2\n", "")
     store = FolderStore(here / "store")
-    assert [info.key for info in store.list("snapshots/")] == [
-        "snapshots/00000000000000000001.db.zst"
-    ]
+    assert [info.key for info in store.list("log/")] == [log_key(1), log_key(2)]
     assert len(store.list("csv/game_date=2026-11-20/")) == 1
 
 
 def test_status_before_anything_was_saved(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status"]) == 0
-    assert capsys.readouterr().out.startswith("Nothing to save yet\n")
+    assert capsys.readouterr().out == "Nothing has been saved yet\n"
+    assert cli.main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sequence"] is None
+    for words in (["doctor"], ["doctor", "--repair"]):
+        assert cli.main(words) == 0
+        assert capsys.readouterr().out == "Nothing has been saved yet\n"
+    assert not list((here / "state").rglob("nba_stats.db"))
     assert FolderStore(here / "store").list("") == []
 
 
@@ -237,7 +247,7 @@ def test_status_is_a_failure_when_something_is_not_saved(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["sync"]) == 0
-    for file in (here / "store" / "snapshots").iterdir():
+    for file in (here / "store" / "log").iterdir():
         file.unlink()
     capsys.readouterr()
     assert cli.main(["status", "--json"]) == 1
@@ -253,7 +263,7 @@ def test_sync_fails_when_nothing_can_be_saved(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["sync"]) == 0
-    for file in (here / "store" / "snapshots").iterdir():
+    for file in (here / "store" / "log").iterdir():
         file.unlink()
     capsys.readouterr()
     for words in (["sync"], ["backup"]):
@@ -279,12 +289,145 @@ def test_a_running_app_keeps_its_file(
     assert count_runs(here / "copy.db") == 1
 
 
+def test_a_state_as_it_was(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sync"]) == 0
+    copies: dict[str, Path] = {}
+    for at in ("1", "2", "2030-01-01", "2030-01-01T00:00Z", "2030-01-01T00:00+05:00"):
+        copies[at] = here / f"{len(copies)}.db"
+        assert cli.main(["restore", "--to", str(copies[at]), "--at", at]) == 0
+    assert [count_runs(copy) for copy in copies.values()] == [0, 1, 1, 1, 1]
+    capsys.readouterr()
+    for at in ("3", "2001-01-01"):
+        assert cli.main(["restore", "--to", str(here / "never.db"), "--at", at]) == 1
+        assert "the log does not reach that moment" in capsys.readouterr().err
+    assert not (here / "never.db").exists()
+
+
+# The doctor ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_machines(here: Path, reference_path: Path) -> Path:
+    """A store with three entries, this machine's file behind, another's up to date; its file."""
+    assert cli.main(["sync"]) == 0
+    other = settings_for(here / "other", reference_path, here / "store")
+    with running(other) as application:
+        application.revise(OWNER, AFTERNOON.date())
+        application.tick()
+        published(application)
+    return other.database_path
+
+
+def spoil(entry: Path) -> bytes:
+    """Damage a log entry; its bytes before."""
+    body = entry.read_bytes()
+    entry.write_bytes(body[:-1])
+    return body
+
+
+def test_a_sound_log_and_what_the_doctor_says_of_it(
+    two_machines: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert cli.main(["doctor"]) == 0
+    answer = capsys.readouterr()
+    assert answer.out.splitlines() == [
+        f"Store: folder {here / 'store'}",
+        "State: ok",
+        "Log: followed to #3, 0 waiting here",
+        "Mode: multi writer",
+        "Nothing is wrong.",
+    ]
+    assert answer.err == ""
+    assert cli.main(["doctor", "--repair"]) == 0
+    assert capsys.readouterr().out.startswith("No entry had to be put back.\nStore: ")
+
+
+def test_an_entry_is_put_back_from_another_machine(
+    two_machines: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = here / "store" / log_key(3)
+    body = spoil(entry)
+    capsys.readouterr()
+    assert cli.main(["doctor"]) == 1
+    answer = capsys.readouterr().out
+    assert "State: halted" in answer
+    assert "Log: followed to #2" in answer
+    assert f"{log_key(3)}: the log entry is damaged" in answer
+    assert "`python cli.py doctor --repair`" in answer
+
+    # This machine never had it.
+    assert cli.main(["doctor", "--repair"]) == 1
+    assert "Nothing was changed" in capsys.readouterr().err
+    assert entry.read_bytes() != body
+
+    assert cli.main(["doctor", "--repair", "--from", str(two_machines)]) == 0
+    answer = capsys.readouterr().out
+    assert answer.startswith("Put back #3 (kept copy)\n")
+    assert answer.endswith("Nothing is wrong.\n")
+    assert entry.read_bytes() == body
+    assert cli.main(["status"]) == 0
+
+
+def test_an_entry_is_put_back_from_this_machine(
+    two_machines: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sync"]) == 0
+    bodies = {number: spoil(here / "store" / log_key(number)) for number in (2, 3)}
+    (here / "store" / log_key(2)).unlink()
+    capsys.readouterr()
+    assert cli.main(["doctor", "--repair"]) == 0
+    answer = capsys.readouterr().out
+    assert answer.startswith("Put back #2 (kept copy)\nPut back #3 (kept copy)\n")
+    for number, body in bodies.items():
+        assert (here / "store" / log_key(number)).read_bytes() == body
+
+
+def test_a_store_that_was_rolled_back_gets_its_end_again(
+    two_machines: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sync"]) == 0
+    entry = here / "store" / log_key(3)
+    body = entry.read_bytes()
+    entry.unlink()
+    capsys.readouterr()
+    assert cli.main(["doctor"]) == 1
+    assert "State: rolled back" in capsys.readouterr().out
+    assert cli.main(["doctor", "--repair"]) == 0
+    assert "Put back #3 (kept copy)" in capsys.readouterr().out
+    assert entry.read_bytes() == body
+
+
+@pytest.mark.parametrize("kind", ["missing", "text"])
+def test_a_file_that_is_no_other_machines_is_explained(
+    kind: str, two_machines: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if kind == "text":
+        (here / "notes.db").write_text("These are my notes. " * 100)
+    before = {path: path.read_bytes() for path in (here / "store").rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert cli.main(["doctor", "--repair", "--from", str(here / "notes.db")]) == 1
+    answer = capsys.readouterr()
+    assert str(here / "notes.db") in answer.err
+    assert "Traceback" not in answer.err
+    after = {path: path.read_bytes() for path in (here / "store").rglob("*") if path.is_file()}
+    assert after == before
+    assert (here / "notes.db").exists() == (kind == "text")
+
+
+def test_another_machines_file_is_for_a_repair(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["doctor", "--from", str(here / "other.db")]) == 2
+    assert "--from is for --repair" in capsys.readouterr().err
+
+
 def test_waiting_too_long_is_said(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "PREPARATION_SECONDS", 0.0)
     monkeypatch.setattr(Application, "_prepare", lambda _: None)
-    assert cli.main(["status"]) == 1
+    assert cli.main(["sync"]) == 1
     assert "Look at the network and disk." in capsys.readouterr().err
 
 

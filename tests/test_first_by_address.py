@@ -40,7 +40,7 @@ def test_a_new_process_is_first_asked_for_this_page(
         page = open_page(site.url + path)
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
         expect(main(page)).to_contain_text(text)
-        expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #1")
+        expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #2")
         # And on to the other page and back.
         for name in ("History", "Today's Games"):
             page.get_by_role("link", name=name).click()
@@ -80,13 +80,13 @@ def test_the_router_draws_each_page(
     if subheading is not None:
         assert subheading in [found.value for found in test.main.subheader]
     assert [found.value for found in test.sidebar.success] == [
-        "Saved to a folder on this machine as #1"
+        "Saved to a folder on this machine as #2"
     ]
 
 
 def is_saved(application: Application) -> bool:
     status = application.saved_state().status
-    return status is not None and status.sequence == 1
+    return status is not None and status.sequence == 2
 
 
 def test_owners_addresses_without_a_provider_are_explained(application: Application) -> None:

@@ -108,7 +108,7 @@ def test_a_row_says_what_was_predicted_and_what_happened(
         row = log.history(HistoryFilters(player="tatum", stat="points"), limit=1).iloc[0]
         assert row["saved"]
         assert row["stored_at"] == pd.Timestamp(NOON)
-        assert row["sequence"] == 1
+        assert row["sequence"] == 2
         assert row["run_id"] == run.run_id
         assert (row["slate_date"], row["origin"]) == (PAST, "replay")
         assert (row["team"], row["opponent"], row["home_team"]) == ("BOS", "NYK", "BOS")

@@ -18,6 +18,7 @@ from jobs.legacy_import import EXISTING_KEY, ImportReport, import_existing_datab
 from nba.errors import ReferenceMissing
 from prediction_tracking import (
     MIGRATIONS,
+    REPLICATED_TABLES,
     ExistingDatabaseDamaged,
     HistoryFilters,
     ImportRefused,
@@ -42,7 +43,7 @@ from tests.slates import (
     small_reference,
     tonight,
 )
-from tests.stores import MemoryStore
+from tests.stores import MemoryStore, open_replica
 from tracking.legacy_rows import LegacyRow, SkipReason, read_row
 
 USUAL = (
@@ -113,8 +114,14 @@ def first_start(
         reports.append(imported(store, transaction, temp_dir, clock))  # type: ignore[arg-type]
         assert not temp_dir.exists() or list(temp_dir.iterdir()) == []
 
-    replica = Replica(
-        path, store, MIGRATIONS, clock=clock, random=Random(seed), prepare_first=prepare
+    replica = open_replica(
+        path,
+        store,
+        migrations=MIGRATIONS,
+        tables=REPLICATED_TABLES,
+        clock=clock,
+        random=Random(seed),
+        prepare_first=prepare,
     )
     try:
         replica.restore()
@@ -196,7 +203,7 @@ def test_the_original_stays_and_the_copy_is_exact(
     assert store.get(EXISTING_KEY).body == body
     assert report.copy_key == COPY
     assert store.get(COPY).body == body
-    assert "snapshots/00000000000000000001" in "".join(store.objects)
+    assert store.numbers() == [1], "what was imported is what the log begins with"
 
 
 def test_the_report_is_kept(tmp_path: Path, store: MemoryStore, clock: ManualClock) -> None:
@@ -410,7 +417,8 @@ def test_nothing_there_is_nothing_to_do(
 ) -> None:
     replica, reports = first_start(tmp_path / "state.db", store, clock)
     assert reports == [None]
-    assert store.objects == {}
+    assert store.numbers() == [1]
+    assert store.keys("backups/") == []
     assert rows(replica, "SELECT * FROM imports") == []
     replica.close(0)
 
@@ -470,10 +478,11 @@ def test_a_full_temporary_folder_is_said(
     store.put(EXISTING_KEY, database(tmp_path / "old.db", GOOD), PutMode.CREATE)
     blocked = tmp_path / "a-file"
     blocked.write_text("in the way")
-    replica = Replica(
+    replica = open_replica(
         tmp_path / "state.db",
         store,
-        MIGRATIONS,
+        migrations=MIGRATIONS,
+        tables=REPLICATED_TABLES,
         clock=clock,
         random=Random(1),
         prepare_first=lambda s, t: _ignore(import_existing_database(s, t, blocked, clock)),

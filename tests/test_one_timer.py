@@ -87,7 +87,7 @@ def test_visitors_a_cleared_cache_and_new_code_leave_one_of_each(
     pages = [open_page(site.url + path) for path in ("/", "/?date=2024-01-15", "/?date=2023-03-01")]
     for page in pages:
         expect(page.get_by_test_id("stDownloadButton")).to_be_visible()
-        expect(sidebar(page)).to_contain_text("as #1")
+        expect(sidebar(page)).to_contain_text("as #2")
     assert watched.loops() == (1, 1)
 
     first = pages[0]
@@ -96,7 +96,7 @@ def test_visitors_a_cleared_cache_and_new_code_leave_one_of_each(
     first.get_by_role("dialog").get_by_role("button", name="Clear caches").click()
     expect(first.get_by_role("dialog")).to_have_count(0)
     first.get_by_role("button", name="Log a revision").click()
-    expect(main(first)).to_contain_text("(revision) · saved as #2")
+    expect(main(first)).to_contain_text("(revision) · saved as #3")
     assert watched.loops() == (1, 1)
 
     for module in ("nba/seasons.py", "ui/runtime.py"):
@@ -105,8 +105,8 @@ def test_visitors_a_cleared_cache_and_new_code_leave_one_of_each(
             expect(page.get_by_test_id("stDownloadButton")).to_have_text(
                 re.compile(f"after {module}")
             )
-            expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #2")
+            expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #3")
             expect(page.get_by_test_id("stException")).to_have_count(0)
         assert watched.loops() == (1, 1), f"after a change of {module}"
     first.get_by_role("button", name="Log a revision").click()
-    expect(main(first)).to_contain_text("(revision) · saved as #3")
+    expect(main(first)).to_contain_text("(revision) · saved as #4")

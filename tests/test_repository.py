@@ -39,6 +39,9 @@ IAM_ACTIONS = {
     "ListObjectsV2": "s3:ListBucket",
     "HeadBucket": "s3:ListBucket",
 }
+# For a repair from older versions, which the owner runs with another key; the guide says which.
+REPAIR_CALLS = {"ListObjectVersions": "s3:ListBucketVersions"}
+DELETED = ("snapshots", "probe")
 
 
 def read(name: str) -> str:
@@ -262,7 +265,10 @@ def test_the_guides_policy_lists_exactly_the_calls_of_the_code() -> None:
     calls = s3_calls()
     assert "PutObject" in calls
     granted = [action for statement in policy() for action in statement["Action"]]
-    assert sorted(granted) == sorted({IAM_ACTIONS[call] for call in calls})
+    assert calls >= REPAIR_CALLS.keys()
+    assert sorted(granted) == sorted({IAM_ACTIONS[call] for call in calls - REPAIR_CALLS.keys()})
+    for action in REPAIR_CALLS.values():
+        assert action in read("S3_SETUP_GUIDE.md")
 
 
 def test_the_guides_policy_reaches_no_further_than_the_prefix() -> None:
@@ -271,6 +277,10 @@ def test_the_guides_policy_reaches_no_further_than_the_prefix() -> None:
         if statement["Action"] == ["s3:ListBucket"]:
             assert statement["Resource"] == "arn:aws:s3:::YOUR-BUCKET"
             assert statement["Condition"] == {"StringLike": {"s3:prefix": "predictions/*"}}
+        elif statement["Action"] == ["s3:DeleteObject"]:
+            assert statement["Resource"] == [
+                f"arn:aws:s3:::YOUR-BUCKET/predictions/{folder}/*" for folder in DELETED
+            ]
         else:
             assert statement["Resource"] == "arn:aws:s3:::YOUR-BUCKET/predictions/*"
 
@@ -363,12 +373,12 @@ def run_ci(fresh_machine: Path) -> list[str]:
 def test_on_a_fresh_machine_system_packages_come_first(fresh_machine: Path) -> None:
     update, install, *commands = run_ci(fresh_machine)
     assert update == "apt-get -qq update"
-    assert {"chromium", "fontconfig", "python3-venv", "zstd"} <= set(install.split())
+    assert {"chromium", "fontconfig", "python3-venv", "sqlite3", "zstd"} <= set(install.split())
     assert commands == ["make check", "make test", "make soak"]
 
 
 def test_what_is_there_already_is_not_installed(fresh_machine: Path) -> None:
-    for name in ("chromium", "zstd", "python3", "fc-list"):
+    for name in ("chromium", "sqlite3", "zstd", "python3", "fc-list"):
         (fresh_machine / name).write_text("#!/bin/sh\necho here\n", encoding="utf-8")
         (fresh_machine / name).chmod(0o755)
     assert run_ci(fresh_machine) == ["make check", "make test", "make soak"]

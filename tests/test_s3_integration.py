@@ -13,7 +13,14 @@ from random import Random
 import apsw
 import pytest
 
-from prediction_tracking import MIGRATIONS, HistoryFilters, Origin, PredictionLog
+from jobs.state import LATEST_KEY
+from prediction_tracking import (
+    MIGRATIONS,
+    REPLICATED_TABLES,
+    HistoryFilters,
+    Origin,
+    PredictionLog,
+)
 from replica import Replica
 from replica.stores.s3 import S3Options
 from s3_storage import S3PredictionStorage
@@ -22,17 +29,23 @@ from tests.servers import raw_client, s3_options
 from tests.slates import TONIGHT, tonight
 from tests.stores import ManualClock
 
-TABLES = ("runs", "game_predictions", "predictions", "players", "player_games")
-
 
 class Machine:
     """A disk with a database on it, and the bucket."""
 
     def __init__(self, folder: Path, options: S3Options, clock: ManualClock) -> None:
         self.path = folder / "nba_stats.db"
-        self.storage = S3PredictionStorage.from_options(options, migrations=MIGRATIONS)
+        self.storage = S3PredictionStorage.from_options(
+            options, migrations=MIGRATIONS, tables=REPLICATED_TABLES
+        )
         self.replica = Replica(
-            self.path, self.storage.store, MIGRATIONS, clock=clock, random=Random()
+            self.path,
+            self.storage.store,
+            MIGRATIONS,
+            tables=REPLICATED_TABLES,
+            clock=clock,
+            random=Random(),
+            latest_key=LATEST_KEY,
         )
         self.storage.attach(self.replica)
         self.replica.restore()
@@ -48,7 +61,7 @@ class Machine:
 def rows_in(connection: apsw.Connection) -> dict[str, list[tuple[apsw.SQLiteValue, ...]]]:
     return {
         table: sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
-        for table in TABLES
+        for table in REPLICATED_TABLES
     }
 
 
@@ -97,32 +110,40 @@ def keys_in(options: S3Options) -> list[str]:
     return [entry["Key"] for entry in listed.get("Contents", [])]
 
 
-def snapshots_in(options: S3Options) -> list[str]:
-    return [key for key in keys_in(options) if "/snapshots/" in key]
+def entries_in(options: S3Options) -> list[str]:
+    """The log's keys without the prefix; the first one holds what every log begins with."""
+    found = [key.removeprefix("predictions/log/") for key in keys_in(options) if "/log/" in key]
+    assert found[:1] == [f"{1:020d}"][: len(found)]
+    return found
 
 
 def test_upload_database(new_machine: Callable[[], Machine], options: S3Options) -> None:
     machine = new_machine()
-    assert machine.storage.upload_database(machine.path) is False
-    assert keys_in(options) == []
     machine.log.log_slate(tonight(), Origin.LIVE)
     assert machine.storage.upload_database(machine.path) is True
-    assert keys_in(options) == [
-        "predictions/nba_stats.db.zst",
-        "predictions/snapshots/00000000000000000001.db.zst",
-    ]
+    [base, head, first, second, newest, snapshot] = keys_in(options)
+    assert base.startswith("predictions/bases/")
+    assert head == "predictions/head.json"
+    assert (first, second) == (f"predictions/log/{1:020d}", f"predictions/log/{2:020d}")
+    assert newest == "predictions/nba_stats.db.zst"
+    assert snapshot.startswith(f"predictions/snapshots/{2:020d}-")
+    before = keys_in(options)
     assert machine.storage.upload_database(machine.path) is False
+    assert keys_in(options) == before
     assert machine.replica.status().pending_transactions == 0
 
 
 def test_download_database(
     new_machine: Callable[[], Machine], options: S3Options, tmp_path: Path
 ) -> None:
-    machine = new_machine()
     target = tmp_path / "downloaded" / "nba_stats.db"
     target.parent.mkdir()
-    assert machine.storage.download_database(target) is False
+    elsewhere = S3PredictionStorage.from_options(
+        options, migrations=MIGRATIONS, tables=REPLICATED_TABLES
+    )
+    assert elsewhere.download_database(target) is False
     assert not target.exists()
+    machine = new_machine()
     machine.log.log_slate(tonight(), Origin.LIVE)
     machine.storage.upload_database(machine.path)
     before = machine.rows()
@@ -131,7 +152,6 @@ def test_download_database(
     for file in machine.path.parent.iterdir():
         file.unlink()
 
-    elsewhere = S3PredictionStorage.from_options(options, migrations=MIGRATIONS)
     assert elsewhere.download_database(target) is True
     assert rows_of_file(target) == before
 
@@ -139,19 +159,19 @@ def test_download_database(
 def test_sync_on_prediction_log(new_machine: Callable[[], Machine], options: S3Options) -> None:
     machine = new_machine()
     machine.replica.start_publisher()
-    assert snapshots_in(options) == []
+    assert len(entries_in(options)) == 1
     run = machine.log.log_slate(tonight(), Origin.LIVE)
-    wait_for(lambda: snapshots_in(options), what="the upload", timeout_seconds=20)
+    wait_for(lambda: len(entries_in(options)) == 2, what="the upload", timeout_seconds=20)
     wait_for(
         lambda: not machine.log.run(run.run_id).pending,
         what="the run to be marked as stored",
         timeout_seconds=20,
     )
-    assert machine.log.run(run.run_id).sequence == 1
+    assert machine.log.run(run.run_id).sequence == 2
     # Logging the same again changes nothing, so there is nothing to upload.
     machine.log.log_slate(tonight(), Origin.LIVE)
-    assert machine.storage.upload_database(machine.path) is False
-    assert len(snapshots_in(options)) == 1
+    assert machine.replica.sync_now() is False
+    assert len(entries_in(options)) == 2
 
 
 def test_a_new_machine_restores_every_row(
@@ -179,14 +199,14 @@ def test_predictions_added_after_the_restore_are_uploaded_too(
     clock.advance(minutes=5)
     revision = second.log.log_slate(tonight(points=30.0), Origin.LIVE, revision=True)
     assert second.storage.upload_database(second.path) is True
-    assert len(snapshots_in(options)) == 2
+    assert len(entries_in(options)) == 3
 
     third = new_machine()
     assert third.rows() == second.rows()
     assert len(third.rows()["predictions"]) == 40
     current = third.log.current_run(TONIGHT)
     assert current is not None
-    assert (current.run_id, current.sequence) == (revision.run_id, 2)
+    assert (current.run_id, current.sequence) == (revision.run_id, 3)
 
 
 def test_uploads_and_downloads_over_and_over_make_no_duplicates(
@@ -204,7 +224,7 @@ def test_uploads_and_downloads_over_and_over_make_no_duplicates(
     rows = rows_of_file(target)
     assert (len(rows["runs"]), len(rows["game_predictions"])) == (1, 2)
     assert len(rows["predictions"]) == len(set(rows["predictions"])) == 20
-    assert len(snapshots_in(options)) == 1
+    assert len(entries_in(options)) == 2
 
 
 def test_list_backups(new_machine: Callable[[], Machine], options: S3Options) -> None:
@@ -241,9 +261,18 @@ def test_backup_predictions_csv(new_machine: Callable[[], Machine], options: S3O
 def test_a_folders_history_goes_on_in_a_bucket_that_it_was_copied_to(
     new_machine: Callable[[], Machine], options: S3Options, clock: ManualClock, tmp_path: Path
 ) -> None:
-    folder = S3PredictionStorage.from_folder(tmp_path / "store", migrations=MIGRATIONS)
+    folder = S3PredictionStorage.from_folder(
+        tmp_path / "store", migrations=MIGRATIONS, tables=REPLICATED_TABLES
+    )
     path = tmp_path / "at home.db"
-    replica = Replica(path, folder.store, MIGRATIONS, clock=clock, random=Random())
+    replica = Replica(
+        path,
+        folder.store,
+        MIGRATIONS,
+        tables=REPLICATED_TABLES,
+        clock=clock,
+        random=Random(),
+    )
     folder.attach(replica)
     replica.restore()
     PredictionLog(replica, None, clock=clock).log_slate(tonight(), Origin.LIVE)
@@ -257,4 +286,4 @@ def test_a_folders_history_goes_on_in_a_bucket_that_it_was_copied_to(
     assert machine.rows()["predictions"] == rows_of_file(path)["predictions"]
     machine.log.log_slate(tonight(), Origin.LIVE, revision=True)
     assert machine.storage.upload_database(machine.path)
-    assert len(snapshots_in(options)) == 2
+    assert len(entries_in(options)) == 3

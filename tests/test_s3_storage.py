@@ -19,17 +19,20 @@ import pytest
 from replica import (
     AccessDenied,
     BucketMissing,
+    EntryRefused,
     FileOwned,
     Migration,
+    MomentUnknown,
     NewerSchema,
     ObjectExists,
+    PendingChanges,
     PutMode,
     Replica,
     ReplicaClosed,
     SnapshotError,
     StoreUnreachable,
 )
-from replica.snapshot import snapshot_key
+from replica.log import log_key
 from s3_storage import NotTheOpenDatabase, S3PredictionStorage, UnusableFrame
 from tests.servers import ErrorServer, Reply, free_port, s3_error, s3_options, stored
 
@@ -40,6 +43,7 @@ NOTES = Migration(
     "notes",
     "CREATE TABLE notes (note_id TEXT PRIMARY KEY NOT NULL, words TEXT NOT NULL) WITHOUT ROWID",
 )
+TABLES = ("notes",)
 TAGS = Migration(
     2, "tags", "CREATE TABLE tags (tag TEXT PRIMARY KEY NOT NULL, note_id TEXT) WITHOUT ROWID"
 )
@@ -51,15 +55,17 @@ def storage(
 ) -> S3PredictionStorage:
     """An empty storage of each kind."""
     if request.param == "folder":
-        return S3PredictionStorage.from_folder(tmp_path / "store", migrations=[NOTES])
+        return S3PredictionStorage.from_folder(
+            tmp_path / "store", migrations=[NOTES], tables=TABLES
+        )
     url = request.getfixturevalue(f"{request.param}_endpoint")
     options = s3_options(url, new_bucket(url))
-    return S3PredictionStorage.from_options(options, migrations=[NOTES])
+    return S3PredictionStorage.from_options(options, migrations=[NOTES], tables=TABLES)
 
 
 @pytest.fixture
 def folder_storage(tmp_path: Path) -> S3PredictionStorage:
-    return S3PredictionStorage.from_folder(tmp_path / "store", migrations=[NOTES])
+    return S3PredictionStorage.from_folder(tmp_path / "store", migrations=[NOTES], tables=TABLES)
 
 
 @pytest.fixture
@@ -74,6 +80,7 @@ def open_replica() -> Iterator[Callable[..., Replica]]:
             path,
             storage.store,
             migrations,
+            tables=TABLES,
             clock=lambda: datetime.now(UTC),
             random=random.Random(len(opened)),
         )
@@ -143,7 +150,7 @@ def test_an_empty_store_gives_nothing_and_takes_nothing(
 
 def test_a_missing_bucket_is_not_an_empty_store(moto_endpoint: str, tmp_path: Path) -> None:
     storage = S3PredictionStorage.from_options(
-        s3_options(moto_endpoint, "there-is-no-such-bucket"), migrations=[NOTES]
+        s3_options(moto_endpoint, "there-is-no-such-bucket"), migrations=[NOTES], tables=TABLES
     )
     with pytest.raises(BucketMissing):
         storage.download_database(tmp_path / "copy.db")
@@ -153,7 +160,7 @@ def test_a_missing_bucket_is_not_an_empty_store(moto_endpoint: str, tmp_path: Pa
 def test_a_refused_download_is_not_an_empty_store(tmp_path: Path) -> None:
     with ErrorServer(s3_error(403, "AccessDenied")) as server:
         storage = S3PredictionStorage.from_options(
-            s3_options(server.url, "bucket"), migrations=[NOTES]
+            s3_options(server.url, "bucket"), migrations=[NOTES], tables=TABLES
         )
         with pytest.raises(AccessDenied, match="s3:ListBucket"):
             storage.download_database(tmp_path / "copy.db")
@@ -170,7 +177,7 @@ def test_only_the_open_database_is_uploaded(
         folder_storage.upload_database(tmp_path / "other.db")
     assert caught.value.key == str(tmp_path / "other.db")
     assert caught.value.remedy in str(caught.value)
-    assert folder_storage.store.list("") == []
+    assert folder_storage.store.list("snapshots/") == []
     assert replica.status().pending_transactions == 1
 
 
@@ -232,18 +239,20 @@ def two_snapshots(
     return folder_storage
 
 
-def damage(storage: S3PredictionStorage, sequence: int) -> None:
-    key = snapshot_key(sequence)
-    body = storage.store.get(key).body
-    storage.store.put(key, body[:-20], PutMode.OVERWRITE)
+def damage(storage: S3PredictionStorage, prefix: str) -> list[str]:
+    """Cut every object below a prefix short; their keys."""
+    keys = [info.key for info in storage.store.list(prefix)]
+    for key in keys:
+        storage.store.put(key, storage.store.get(key).body[:-20], PutMode.OVERWRITE)
+    return keys
 
 
-def test_a_damaged_snapshot_is_passed_over(
+def test_damaged_snapshots_are_passed_over(
     two_snapshots: S3PredictionStorage, tmp_path: Path
 ) -> None:
-    damage(two_snapshots, 2)
+    assert len(damage(two_snapshots, "snapshots/")) == 2
     assert two_snapshots.download_database(tmp_path / "copy.db") is True
-    assert notes_in(tmp_path / "copy.db") == ["a"]
+    assert notes_in(tmp_path / "copy.db") == ["a", "b"]
 
 
 def test_damage_everywhere_leaves_the_old_file(
@@ -251,13 +260,50 @@ def test_damage_everywhere_leaves_the_old_file(
 ) -> None:
     assert two_snapshots.download_database(tmp_path / "copy.db") is True
     before = (tmp_path / "copy.db").read_bytes()
-    damage(two_snapshots, 1)
-    damage(two_snapshots, 2)
+    damage(two_snapshots, "snapshots/")
+    [base] = damage(two_snapshots, "bases/")
     with pytest.raises(SnapshotError) as caught:
         two_snapshots.download_database(tmp_path / "copy.db")
-    assert caught.value.key == snapshot_key(2)
+    assert caught.value.key == base
     assert (tmp_path / "copy.db").read_bytes() == before
     assert not list(tmp_path.glob("copy.db.partial*"))
+
+
+def test_a_damaged_entry_is_never_skipped(
+    two_snapshots: S3PredictionStorage, tmp_path: Path
+) -> None:
+    damage(two_snapshots, log_key(3))
+    for info in two_snapshots.store.list("snapshots/"):
+        two_snapshots.store.delete(info.key)
+    with pytest.raises(EntryRefused) as caught:
+        two_snapshots.download_database(tmp_path / "copy.db")
+    assert caught.value.key == log_key(3)
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_the_database_as_it_was(two_snapshots: S3PredictionStorage, tmp_path: Path) -> None:
+    for sequence, notes in ((1, []), (2, ["a"]), (3, ["a", "b"])):
+        path = tmp_path / f"{sequence}.db"
+        assert two_snapshots.download_database(path, sequence) is True
+        assert notes_in(path) == notes
+    moment = two_snapshots.store.get(log_key(2)).info.modified_at
+    assert two_snapshots.download_database(tmp_path / "then.db", moment) is True
+    assert "a" in notes_in(tmp_path / "then.db")
+    for never in (4, datetime(1999, 1, 1, tzinfo=UTC)):
+        with pytest.raises(MomentUnknown):
+            two_snapshots.download_database(tmp_path / "never.db", never)
+    assert not (tmp_path / "never.db").exists()
+
+
+def test_what_is_saved_nowhere_else_is_never_downloaded_over(
+    two_snapshots: S3PredictionStorage, open_replica: Callable[..., Replica], tmp_path: Path
+) -> None:
+    other = open_replica(two_snapshots, tmp_path / "other.db")
+    write(other, "c")
+    other.close(flush_timeout_seconds=0)
+    with pytest.raises(PendingChanges):
+        two_snapshots.download_database(tmp_path / "other.db")
+    assert notes_in(tmp_path / "other.db") == ["a", "b", "c"]
 
 
 def test_a_newer_schema_is_not_damage(
@@ -265,7 +311,7 @@ def test_a_newer_schema_is_not_damage(
 ) -> None:
     write(open_replica(folder_storage, tmp_path / "live.db"), "a")
     folder_storage.upload_database(tmp_path / "live.db")
-    newer = S3PredictionStorage(folder_storage.store, migrations=[NOTES, TAGS])
+    newer = S3PredictionStorage(folder_storage.store, migrations=[NOTES, TAGS], tables=TABLES)
     write(open_replica(newer, tmp_path / "newer.db", (NOTES, TAGS)), "b")
     assert newer.upload_database(tmp_path / "newer.db") is True
     with pytest.raises(NewerSchema, match="Update the application"):

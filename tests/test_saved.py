@@ -18,7 +18,11 @@ from replica import (
     AccessDenied,
     DiskFull,
     Diverged,
-    ForeignSnapshot,
+    EntryRefused,
+    ForeignLog,
+    Forked,
+    LeaseHeld,
+    MigrationMismatch,
     NewerSchema,
     ReplicaError,
     RolledBack,
@@ -26,6 +30,7 @@ from replica import (
     Status,
     StoreThrottled,
     StoreUnreachable,
+    Writer,
 )
 from tracking.errors import NotAnExistingDatabase
 
@@ -35,12 +40,18 @@ OK = Status(
     state=State.OK,
     sequence=41,
     pending_transactions=0,
+    pending_bytes=0,
+    lag_seconds=0.0,
     last_success_at=NOW,
     last_error=None,
     location="s3://my-private-bucket/predictions/",
+    mode="multi_writer",
     note="",
     clock_offset_seconds=0.4,
+    snapshot_sequence=38,
     snapshot_size_bytes=123_456,
+    writers=(Writer("00ff00ff00ff00ff", 41, NOW),),
+    conflicts=0,
 )
 SAVED = SavedState(
     preparation=READY,
@@ -92,9 +103,35 @@ def test_everything_saved() -> None:
     assert (line.advice, line.remedies) == ((), ())
     assert line.details == (
         "Store: s3://my-private-bucket/predictions/",
-        "Snapshot: #41",
-        "Size: 123 kB compressed",
+        "Log: #41",
+        "Snapshot: up to #38, 123 kB",
         "Waiting: 0 writes",
+        "Writers seen lately: 1",
+    )
+    assert not line.can_follow_store
+    assert not line.can_start_anew
+
+
+def test_the_owner_sees_what_waits_who_writes_and_what_gave_way() -> None:
+    line = describe(
+        with_status(
+            state=State.PENDING,
+            pending_transactions=2,
+            pending_bytes=34_567,
+            lag_seconds=600.0,
+            conflicts=1,
+            writers=(Writer("1" * 16, 41, NOW), Writer("2" * 16, 40, NOW)),
+            note="Old snapshots cannot be deleted.",
+            snapshot_sequence=None,
+        )
+    )
+    assert line.details == (
+        "Store: s3://my-private-bucket/predictions/",
+        "Log: #41",
+        "Waiting: 2 writes, 34.6 kB, for 10 minutes",
+        "Writers seen lately: 2",
+        "Conflicts: 1 value replaced by another writer's, kept in sync_conflicts",
+        "Old snapshots cannot be deleted.",
     )
 
 
@@ -134,9 +171,12 @@ def test_an_outage_says_whose_it_is(
 @pytest.mark.parametrize(
     ("state", "error", "words"),
     [
-        (State.DIVERGED, Diverged, "another copy of the app was first, 1 write waiting"),
+        (State.HALTED, EntryRefused, "the saved log is damaged, 1 write waiting"),
+        (State.HALTED, Diverged, "this machine's copy does not fit the saved log, 1 write waiting"),
+        (State.HALTED, Forked, "two copies of the app wrote the same entry of the log, 1 write"),
+        (State.HALTED, MigrationMismatch, "another app wrote to the saved log, 1 write waiting"),
         (State.ROLLED_BACK, RolledBack, "the store lost what was saved before"),
-        (State.FOREIGN_LOG, ForeignSnapshot, "the store holds another history"),
+        (State.FOREIGN_LOG, ForeignLog, "the store holds another history"),
         (State.BEHIND_SCHEMA, NewerSchema, "a newer version of the app"),
         (State.STOPPED, AccessDenied, "the store refuses"),
     ],
@@ -147,7 +187,42 @@ def test_a_standstill_says_why(state: State, error: type[ReplicaError], words: s
     assert line.level is Level.PROBLEM
     assert line.headline.startswith("Not saved: ")
     assert words in line.headline
-    assert line.can_follow_store == (state is State.DIVERGED)
+    assert line.can_follow_store == (error in (Diverged, RolledBack, ForeignLog))
+    assert line.can_start_anew == (state is State.ROLLED_BACK)
+
+
+def test_a_damaged_log_with_nothing_waiting() -> None:
+    line = describe(with_status(state=State.HALTED, last_error=EntryRefused("read", "log/7")))
+    assert line.level is Level.PROBLEM
+    assert line.headline == "Not saved any more: the saved log is damaged"
+    assert "doctor --repair" in line.advice[0]
+
+
+def test_a_store_for_one_writer_says_so() -> None:
+    line = describe(with_status(state=State.SINGLE_WRITER, mode="single_writer"))
+    assert (line.level, line.headline) == (
+        Level.WARNING,
+        "Saved to S3 as #41, for one copy of the app only",
+    )
+    assert "could fork the history" in line.advice[0]
+    assert line.advice == line.remedies
+
+
+def test_another_copy_holds_a_store_for_one_writer() -> None:
+    line = describe(
+        with_status(
+            state=State.SINGLE_WRITER,
+            mode="single_writer",
+            pending_transactions=1,
+            last_error=LeaseHeld("publish", "lease.json"),
+        )
+    )
+    assert line.level is Level.PROBLEM
+    assert line.headline == (
+        "Not saved yet: another copy of the app is writing, 1 write waiting here"
+    )
+    assert "Stop the other process" in line.advice[0]
+    assert not line.can_follow_store
 
 
 @pytest.mark.parametrize("state", [State.STARTING, State.CLOSED])

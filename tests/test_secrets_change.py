@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from replica.stores.s3 import S3Store
-from tests.app_process import wait_for_snapshot
+from tests.app_process import wait_for_entry
 from tests.browser import OpenPage, main, sidebar
 from tests.servers import s3_options
 from tests.sites import NOW, bucket_secrets, running_site, write_secrets
@@ -37,9 +37,9 @@ def test_half_secrets_stop_writing_and_whole_ones_are_taken_up_without_a_restart
 
         # Nobody touches the page.
         write_secrets(site.checkout, bucket_secrets(moto_endpoint, bucket))
-        expect(sidebar(page)).to_contain_text("Saved to S3 as #1")
-        expect(main(page)).to_contain_text("(automatic) · saved as #1")
-        wait_for_snapshot(store, 1, site.app.log)
+        expect(sidebar(page)).to_contain_text("Saved to S3 as #2")
+        expect(main(page)).to_contain_text("(automatic) · saved as #2")
+        wait_for_entry(store, 2, site.app.log)
 
         write_secrets(site.checkout, "[aws\n")
         expect(sidebar(page)).to_contain_text("not valid TOML")
@@ -58,7 +58,7 @@ def test_the_first_secrets_file_is_noticed(
     bucket = new_bucket(moto_endpoint)
     with running_site(tmp_path, reference_path, arguments=("--now", NOW)) as site:
         page = open_page(site.url)
-        expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #1")
+        expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #2")
         write_secrets(site.checkout, bucket_secrets(moto_endpoint, bucket))
         expect(sidebar(page)).to_contain_text("Saved to S3")
         expect(sidebar(page)).not_to_contain_text("will be lost with this machine")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,11 +18,10 @@ from jobs.tonight import log_replay, log_tonight, revise, tonights_date
 from nba.errors import UnknownSlate
 from nba.reference import Reference
 from nba.slate import SlateProjection, project_slate
-from prediction_tracking import MIGRATIONS, Origin, OriginMismatch, PredictionLog
-from replica import Replica
+from prediction_tracking import MIGRATIONS, REPLICATED_TABLES, Origin, OriginMismatch, PredictionLog
 from replica.stores.folder import FolderStore
 from tests.app_process import CHECKOUT
-from tests.stores import ManualClock, MemoryStore
+from tests.stores import ManualClock, MemoryStore, open_replica
 
 EASTERN = ZoneInfo("America/New_York")
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -50,7 +48,13 @@ def project(reference: Reference) -> Project:
 
 @contextmanager
 def log_at(path: Path, clock: ManualClock) -> Iterator[PredictionLog]:
-    replica = Replica(path, MemoryStore(clock), MIGRATIONS, clock=clock, random=Random(1))
+    replica = open_replica(
+        path,
+        MemoryStore(clock),
+        migrations=MIGRATIONS,
+        tables=REPLICATED_TABLES,
+        clock=clock,
+    )
     try:
         replica.restore()
         yield PredictionLog(replica, None, clock=clock)
@@ -291,7 +295,9 @@ def test_two_processes_that_log_at_once_end_in_one_run(
 @contextmanager
 def log_at_store(path: Path, store: FolderStore) -> Iterator[PredictionLog]:
     clock = ManualClock(eastern("2026-11-20T15:00"))
-    replica = Replica(path, store, MIGRATIONS, clock=clock, random=Random(1))
+    replica = open_replica(
+        path, store, migrations=MIGRATIONS, tables=REPLICATED_TABLES, clock=clock
+    )
     try:
         replica.restore()
         yield PredictionLog(replica, None, clock=clock)

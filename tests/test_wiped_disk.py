@@ -14,10 +14,10 @@ import pytest
 from replica import ObjectStore
 from replica.stores.folder import FolderStore
 from replica.stores.s3 import S3Options, S3Store
-from tests.app_process import clone, running_app, wait_for, wait_for_snapshot
+from tests.app_process import clone, running_app, wait_for, wait_for_entry
 
 NOW = "2026-11-20T18:00:00+00:00"
-STATE_TABLES = ("runs", "game_predictions", "predictions", "players")
+STATE_TABLES = ("runs", "run_transactions", "game_predictions", "predictions", "players")
 
 
 def rows_hash(database: Path) -> str:
@@ -79,7 +79,7 @@ def test_everything_is_back_after_sigkill_and_a_deleted_checkout(
     with running_app(
         first, tmp_path / "first.log", environment=environment, arguments=arguments
     ) as app:
-        wait_for_snapshot(store, 1, app.log)
+        wait_for_entry(store, 2, app.log)
         app.kill()
         shutil.copytree(app.state_folder, tmp_path / "kept")
     [kept] = (tmp_path / "kept").rglob("nba_stats.db")
@@ -107,4 +107,4 @@ def test_everything_is_back_after_sigkill_and_a_deleted_checkout(
         )
         app.terminate()
     assert rows_hash(restored) == before
-    assert len(store.list("snapshots/")) == 1, "nothing was logged twice"
+    assert len(store.list("log/")) == 2, "nothing was logged twice"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -13,24 +17,29 @@ from jobs.application import Application
 from jobs.errors import NotReady
 from jobs.saved import SavedState
 from prediction_tracking import PredictionLog
-from ui.runtime import get_application
 
 __all__ = ["ReplicaConnection"]
 
 _KEPT_RESULTS = 64
+_REGISTRY = "nba_daily_connections"
 
 
-class ReplicaConnection(BaseConnection[Application]):
+class ReplicaConnection(BaseConnection[Callable[[], Application]]):
     """`st.connection("nba_state", type=ReplicaConnection)`.
 
     It joins the process's one application, whose replica owns the file, and opens nothing itself:
-    a second owner would be refused. So "Clear cache" lets go of nothing that others use, and after
-    a reload of the code or of the secrets the next call finds the application that is there then.
+    a second owner would be refused. It keeps nothing of it either: "Clear cache" lets go of nothing
+    that others use, and after a reload of the code or of the secrets the next call finds the
+    application that is there then.
     """
+
+    def __init__(self, connection_name: str, **kwargs: Any) -> None:
+        super().__init__(connection_name, **kwargs)
+        _connections().add(self)
 
     def predictions(self) -> PredictionLog:
         """The prediction log. Raises NotReady while the history is being restored."""
-        log = self._current().predictions
+        log = self._instance().predictions
         if log is None:
             raise NotReady("read", "history", "It is not here yet.", "Try again in a moment.")
         return log
@@ -41,7 +50,7 @@ class ReplicaConnection(BaseConnection[Application]):
         A result is kept until the state changes, so it needs no time to live. Raises NotReady,
         ReplicaError, and apsw.Error for a mistake in the statement.
         """
-        application = self._current()
+        application = self._instance()
         status = application.saved_state().status
         content = None if status is None else (status.sequence, status.pending_transactions)
 
@@ -53,14 +62,31 @@ class ReplicaConnection(BaseConnection[Application]):
 
     def saved_state(self) -> SavedState:
         """How safe the history is now; never waits for the network."""
-        return self._current().saved_state()
+        return self._instance().saved_state()
 
-    def _connect(self, **kwargs: Any) -> Application:
+    def _connect(self, **kwargs: Any) -> Callable[[], Application]:
         if kwargs:
             raise TypeError(f"nothing can be set here: {', '.join(kwargs)}")
-        return get_application()
+        return _current_application
 
-    def _current(self) -> Application:
-        if self._instance is not get_application():
-            self.reset()
-        return self._instance
+
+def _current_application() -> Application:
+    # Asked for by name: what this module imported may be older than the code that runs now.
+    application: Application = importlib.import_module("ui.runtime").get_application()
+    return application
+
+
+def _connections() -> weakref.WeakSet[Any]:
+    """The connections that Streamlit keeps, in a module that no reload of the code throws away."""
+    registry = ModuleType(_REGISTRY)
+    registry.connections = weakref.WeakSet()  # type: ignore[attr-defined]
+    kept = sys.modules.setdefault(_REGISTRY, registry)
+    found: weakref.WeakSet[Any] = kept.connections
+    return found
+
+
+# Streamlit tells classes apart by their names, so after a reload it gives out connections of the
+# old class. They go on as ones of the new.
+for _connection in list(_connections()):
+    _connection.__class__ = ReplicaConnection
+    _connection.reset()

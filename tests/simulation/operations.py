@@ -88,7 +88,7 @@ class Operations:
             bucket.head(), bucket.generation, tuple(sorted(self._waiting(actor)))
         )
         process.operation = name
-        process.wire.asked_in_generation = bucket.generation
+        process.wire.asked_in_generation, process.wire.claimed = bucket.generation, False
         process.task = Task(f"{process.name} {name}", operation)
         process.tell(f"begins {name}")
         self.go_on(actor)
@@ -197,8 +197,8 @@ class Operations:
         if stored is None or hashlib.sha256(stored.body).hexdigest() != sha256:
             if self.unsound and stored is not None and self._is_damaged(stored.info.key):
                 return
-            if self.owner.unnoticed and (process.operation == "back up" or not process.moved):
-                # Without news nothing is claimed, and nobody looks further than for news.
+            if self.owner.unnoticed and not process.wire.claimed:
+                # Nobody has to look further than for news as long as he writes nothing.
                 return
             found = f"{process.name} is content with {sequence}, which is not in the log"
             raise Violation("identity", found)

@@ -102,6 +102,7 @@ class Wire:
         self.denied: frozenset[str] = frozenset()
         self.outage = False
         self.claiming = False
+        self.claimed = False
         self.asked_in_generation = bucket.generation
         self._owner = owner
         self._bucket = bucket
@@ -169,6 +170,7 @@ class Wire:
             self._tell(f"create {key}: 409")
             raise ObjectExists("put", key, detail="409")
         created = self._bucket.create(key, body)
+        self.claimed |= created and log_number(key) is not None
         self._check_linked(key, created=created)
         there = self._bucket.objects[key]
         self._claims.tried(self._owner, key, body, there.body, created=created)
