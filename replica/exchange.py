@@ -289,6 +289,7 @@ class Exchange:
 
     def archive(self, live: LiveDatabase) -> Archive:
         """The log that the file is part of, to restore from."""
+        self._require_fresh_place(live.position)
         return self._archive(self._log_of(live.position))
 
     def _publish(self, live: LiveDatabase) -> bool:

@@ -14,6 +14,7 @@ from replica.database import (
     Migration,
     has_table,
     migrate,
+    open_reader,
     open_writer,
     schema_version,
     set_aside,
@@ -34,8 +35,10 @@ def set_aside_unusable(path: Path, now: datetime) -> str:
     moment = f"{now:%Y-%m-%dT%H-%M-%SZ}"
     try:
         if has_table(path, OLD_ENGINE_TABLE):
+            unsaved = _never_saved(path)
             aside = set_aside(path, f"before-the-log-{moment}")
-            return f"The file of an earlier version was kept as {aside.name}."
+            holds = f"; {unsaved} of its changes were never saved" if unsaved else ""
+            return f"The file of an earlier version was kept as {aside.name}{holds}."
         try:
             verify_database(path, str(path))
         except SnapshotCorrupt:
@@ -45,6 +48,13 @@ def set_aside_unusable(path: Path, now: datetime) -> str:
         aside = set_aside(path, f"damaged-{moment}")
         return f"{error} The file was kept as {aside.name}."
     return ""
+
+
+def _never_saved(path: Path) -> int:
+    """How many changes a file of the time before the log holds that are in no store."""
+    with closing(open_reader(path)) as connection, local_faults("read", path):
+        sql = "SELECT count(*) FROM replica_transactions WHERE sequence IS NULL"
+        return int(next(connection.execute(sql))[0])
 
 
 def require_fit_tables(path: Path, migrations: Sequence[Migration], tables: Sequence[str]) -> None:
