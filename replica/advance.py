@@ -12,7 +12,7 @@ from dataclasses import replace
 import apsw
 
 from replica.changes import apply, quoted, recording, undo
-from replica.conflicts import reapply
+from replica.conflicts import CONFLICTS_TABLE, reapply
 from replica.database import Migration, schema_version
 from replica.envelope import Change, Entry, Kind
 from replica.errors import EntryRefused, MigrationMismatch, NewerSchema
@@ -118,7 +118,10 @@ def _apply(
         case Kind.MIGRATION:
             _migrate(writer, entry, current + 1, migrations, key)
         case Kind.BASE:
-            _replace_tables(writer, entry.description["tables"])
+            names = entry.description["tables"]
+            if not set(map(str, names)) <= {*tables} - {CONFLICTS_TABLE}:
+                raise EntryRefused("apply", key, detail="it replaces other tables")
+            _replace_tables(writer, names)
         case Kind.GENESIS:
             raise EntryRefused("apply", key, detail="a log begins only once")
 

@@ -1,6 +1,6 @@
 """The content of a log as a file: the newest, or as it was at any moment."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from replica.database import (
     temporary_database,
     verify_database,
 )
+from replica.envelope import entry_sha256
 from replica.errors import (
     LocalCorrupt,
     MomentUnknown,
@@ -31,12 +32,28 @@ from replica.live import LiveDatabase
 from replica.localfaults import local_faults
 from replica.log import Log, find_log, log_key
 from replica.ownership import FileOwnership
-from replica.position import Fetched, Position, as_text, read_envelopes, read_outbox, write_position
-from replica.reading import LogReader, ReadAhead
+from replica.position import (
+    Fetched,
+    Position,
+    as_text,
+    moment_of,
+    read_envelopes,
+    read_outbox,
+    write_position,
+)
+from replica.reading import LogReader, ReadAhead, Within
 from replica.snapshots import DAMAGE, SnapshotRef, candidates, fetch_base, fetch_snapshot
 from replica.store import ObjectStore
 
-__all__ = ["Archive", "Moment", "Restored", "kept_envelopes_of", "write_as_of", "write_newest"]
+__all__ = [
+    "Archive",
+    "Moment",
+    "Restored",
+    "kept_envelopes_of",
+    "require_zone",
+    "write_as_of",
+    "write_newest",
+]
 
 Moment = int | datetime
 """A sequence, or an aware time by the store's clock."""
@@ -74,8 +91,12 @@ class Archive:
         )
 
     @contextmanager
-    def shortcut(self, beside: Path, until: Moment | None = None) -> Iterator[Restored]:
+    def shortcut(
+        self, beside: Path, until: Moment | None = None, *, in_log: bool = False
+    ) -> Iterator[Restored]:
         """The newest good snapshot not later than a moment, or the content the log began with.
+
+        ``in_log`` passes over snapshots of what the log does not hold (any more).
 
         The entries after it are still to be applied. Raises NewerSchema; SnapshotError if nothing
         in the store is sound.
@@ -84,7 +105,7 @@ class Archive:
         damaged: list[ReplicaError] = []
         with temporary_database(beside) as path:
             for ref in candidates(self._store, genesis.entry.log_id, until):
-                problem = self._try(ref, genesis, path)
+                problem = self._try(ref, genesis, path, in_log=in_log)
                 if problem is None:
                     yield Restored(path, ref, tuple(damaged))
                     return
@@ -98,14 +119,19 @@ class Archive:
 
         Raises MomentUnknown for a sequence after the last entry or a time before the first.
         """
-        with self.shortcut(beside, until) as restored:
+        with self.shortcut(beside, until, in_log=True) as restored:
             position = self._play(restored.path, until)
-            before = isinstance(until, datetime) and as_text(until) < position.stored_at
+            is_first = restored.snapshot is None and position.sequence == 1
+            before = (
+                is_first and isinstance(until, datetime) and as_text(until) < position.stored_at
+            )
             if before or (isinstance(until, int) and until != position.sequence):
                 raise MomentUnknown("restore", str(until), detail=f"found {position.sequence}")
             yield restored.path
 
-    def _try(self, ref: SnapshotRef, genesis: Fetched, path: Path) -> ReplicaError | None:
+    def _try(
+        self, ref: SnapshotRef, genesis: Fetched, path: Path, *, in_log: bool
+    ) -> ReplicaError | None:
         """Fetch one snapshot; why it cannot be used, if so."""
         if self._ahead is not None:
             self._ahead.begin(ref.sequence)
@@ -116,7 +142,15 @@ class Archive:
             return error
         if (metadata.log_id, metadata.sequence) != (genesis.entry.log_id, ref.sequence):
             return SnapshotError("restore", ref.key, detail="it is of another log")
+        if in_log and not self._holds(ref.sequence, metadata.entry_sha256):
+            return SnapshotError("restore", ref.key, detail="the log does not hold what it does")
         return None
+
+    def _holds(self, sequence: int, sha256: str) -> bool:
+        try:
+            return entry_sha256(self._log.fetch(sequence).body) == sha256
+        except ObjectNotFound:
+            return False
 
     def _begin_at_genesis(self, genesis: Fetched, path: Path) -> None:
         key = str(genesis.entry.description["base"])
@@ -165,7 +199,11 @@ def write_as_of(
     tables: Sequence[str],
     moment: Moment,
 ) -> bool:
-    """As ``write_newest``, as the content was at a moment. Raises MomentUnknown too."""
+    """As ``write_newest``, as the content was at a moment.
+
+    Raises MomentUnknown too, and ValueError for a time without a zone.
+    """
+    require_zone(moment)
     return _write(store, path, migrations, tables, moment)
 
 
@@ -216,15 +254,28 @@ def _require_nothing_pending(path: Path) -> None:
         raise PendingChanges("replace", str(path), detail=f"{pending} unsaved")
 
 
-def _within(until: Moment | None) -> Callable[[Fetched], bool]:
+def require_zone(moment: Moment) -> None:
+    """Raise ValueError for a time without a zone: it could mean any."""
+    if isinstance(moment, datetime) and moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone")
+
+
+def _within(until: Moment | None) -> Within | None:
     match until:
         case None:
-            return lambda _: True
+            return None
         case datetime():
             last = as_text(until)
-            return lambda fetched: fetched.position_after("").stored_at <= last
+            return lambda fetched, following: _stored_at(fetched, following) <= last
         case _:
-            return lambda fetched: fetched.entry.sequence <= until
+            return lambda fetched, _: fetched.entry.sequence <= until
+
+
+def _stored_at(fetched: Fetched, following: Fetched | None) -> str:
+    """When an entry was stored: the next one says so, whatever became of the object since."""
+    if following is None:
+        return fetched.position_after("").stored_at
+    return as_text(moment_of(following.entry.parent_stored_at_s))
 
 
 def _no_clock() -> datetime:

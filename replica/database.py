@@ -132,6 +132,8 @@ def open_work_file(path: Path) -> apsw.Connection:
         connection = apsw.Connection(str(path), flags=_READ_WRITE)
         try:
             connection.execute("PRAGMA synchronous=OFF")
+            # What is done to a work file is the engine's doing and must have no further effects.
+            connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
             _require_writable(connection, path)
         except BaseException:
             connection.close(True)
@@ -211,12 +213,15 @@ def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[Migrat
             connection.pragma("user_version", migration.version)
 
 
-def verify_database(path: Path, key: str, engine_table: str = "replica_position") -> int:
+def verify_database(
+    path: Path, key: str, engine_table: str = "replica_position", *, foreign_keys: bool = True
+) -> int:
     """Check a closed file as a whole; returns its schema version.
 
     ``key`` names where it came from, ``engine_table`` is what this version of the engine has in
-    each file. Raises NotADatabase or SnapshotCorrupt; a failing disk is no damage and raises a
-    LocalError.
+    each file. ``foreign_keys`` are checked where local tables are empty: others may have deleted
+    what a local row refers to. Raises NotADatabase or SnapshotCorrupt; a failing disk is no damage
+    and raises a LocalError.
     """
     try:
         with closing(_open_read_only(path)) as connection, local_faults("verify", path):
@@ -225,7 +230,8 @@ def verify_database(path: Path, key: str, engine_table: str = "replica_position"
             findings = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
             if findings != ["ok"]:
                 raise SnapshotCorrupt("verify", key, detail="; ".join(map(str, findings)))
-            for table, *_ in connection.execute("PRAGMA foreign_key_check"):
+            check = "PRAGMA foreign_key_check" if foreign_keys else "SELECT 1 WHERE FALSE"
+            for table, *_ in connection.execute(check):
                 raise SnapshotCorrupt("verify", key, detail=f"foreign keys of {table}")
             connection.execute(f"SELECT * FROM {engine_table}, replica_transactions LIMIT 0")
             return schema_version(connection)
@@ -253,12 +259,19 @@ def compact_copy(path: Path, target: Path) -> None:
         connection.execute("VACUUM INTO ?", (str(target),))
 
 
-def empty_local_tables(connection: apsw.Connection, tables: Sequence[str]) -> None:
-    """Delete what concerns one file only: the engine's own notes and every other local table."""
+def empty_local_tables(
+    connection: apsw.Connection, tables: Sequence[str], *, pending: bool = False
+) -> None:
+    """Delete what concerns one file only: the engine's own notes and every other local table.
+
+    ``pending`` keeps the outbox.
+    """
     kept = {*tables, "replica_position", "replica_transactions"}
+    if pending:
+        kept.add("replica_outbox")
     rows = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
-        " ESCAPE '\\'"
+        "SELECT name FROM pragma_table_list WHERE schema = 'main'"
+        " AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     )
     for name in [str(row[0]) for row in rows]:
         if name not in kept:

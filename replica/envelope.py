@@ -24,6 +24,7 @@ from typing import Any
 import zstandard
 
 from replica.errors import EntryRefused, NewerSchema
+from replica.probe import StoreMode
 
 __all__ = ["NO_PARENT", "Change", "Entry", "Kind", "entry_sha256", "pack_entry", "unpack_entry"]
 
@@ -36,6 +37,7 @@ MAX_PAYLOAD_BYTES = 64 << 20
 _MAGIC = b"RLOG"
 _FORMAT = 1
 _HEADER = struct.Struct(">4sHB16sQ32sQ8sIIII")
+_LATEST_S = 1 << 37
 _LENGTH = struct.Struct(">I")
 _ID_BYTES = 16
 _DIGEST_BYTES = 32
@@ -51,6 +53,13 @@ class Kind(enum.IntEnum):
     CHANGES = 2
     MIGRATION = 3
     BASE = 4
+
+
+_DESCRIBED: Mapping[Kind, Mapping[str, type]] = {
+    Kind.GENESIS: {"base": str, "mode": str},
+    Kind.MIGRATION: {"version": int, "sql": str, "sha256": str},
+    Kind.BASE: {"base": str, "tables": list, "transactions": list},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,8 @@ def unpack_entry(body: bytes, key: str) -> Entry:
         raise NewerSchema("read", key, detail=f"format {written_format}, kind {kind}")
     count, compressed_bytes, payload_bytes = sizes
     start = _HEADER.size + count * _ID_BYTES
+    if parent_time > _LATEST_S:
+        raise EntryRefused("read", key, detail="its parent's time is none")
     if len(content) != start + compressed_bytes or payload_bytes > MAX_PAYLOAD_BYTES:
         raise EntryRefused("read", key, detail="the sizes do not agree")
     payload = _decompress(content[start:], payload_bytes, key)
@@ -142,7 +153,7 @@ def unpack_entry(body: bytes, key: str) -> Entry:
         writer_id=writer.hex(),
         schema_version=schema,
         changes=_changes(ids, payload, key) if is_changes else (),
-        description={} if is_changes else _description(payload, key),
+        description={} if is_changes else _description(payload, Kind(kind), key),
     )
 
 
@@ -184,11 +195,16 @@ def _changes(ids: Sequence[str], payload: bytes, key: str) -> tuple[Change, ...]
     return tuple(changes)
 
 
-def _description(payload: bytes, key: str) -> Mapping[str, Any]:
+def _description(payload: bytes, kind: Kind, key: str) -> Mapping[str, Any]:
     try:
         found = json.loads(payload)
     except ValueError as error:
         raise EntryRefused("read", key, detail=str(error)) from error
     if not isinstance(found, dict) or not found:
         raise EntryRefused("read", key, detail="its description is empty")
+    for name, expected in _DESCRIBED[kind].items():
+        if not isinstance(found.get(name), expected):
+            raise EntryRefused("read", key, detail=f"its description lacks {name}")
+    if kind is Kind.GENESIS and found["mode"] not in list(StoreMode):
+        raise EntryRefused("read", key, detail=f"mode {found['mode']!r}")
     return found

@@ -216,7 +216,7 @@ class Exchange:
         for _ in range(_TAKE_OVER_ATTEMPTS):
             known = live.pending_ids()
             self.back_up(live, "set-aside", pending=True)
-            with self._archive(log).shortcut(live.path) as restored:
+            with self._archive(log).shortcut(live.path, in_log=True) as restored:
                 self._note_damage(restored.damaged)
                 # A change made since the copy is in no backup: copy again.
                 if live.replace_content(restored.path, known):

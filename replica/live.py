@@ -88,6 +88,7 @@ class LiveDatabase:
         self._write_lock = threading.RLock()
         self._without_effect: deque[str] = deque(maxlen=1000)
         self._closed = False
+        self._transaction_thread: int | None = None
         self._writer = open_writer(path)
         try:
             self._refresh()
@@ -121,9 +122,11 @@ class LiveDatabase:
             with sqlite_faults("write to", self.path), in_transaction(writer):
                 schema = writer.pragma("schema_version")
                 with recording(writer, self._tables) as changes, guarding(writer):
+                    self._transaction_thread = threading.get_ident()
                     try:
                         yield transaction
                     finally:
+                        self._transaction_thread = None
                         transaction.end()
                     if writer.pragma("schema_version") != schema:
                         raise SchemaChanged("write to", str(self.path))
@@ -288,6 +291,16 @@ class LiveDatabase:
         """The transactions that are not in the log."""
         with self._write_lock:
             return self._pending_ids()
+
+    def refuse_within_transaction(self) -> None:
+        """Raise RuntimeError within a transaction of this thread, which others may wait for."""
+        if self._transaction_thread == threading.get_ident():
+            raise RuntimeError("not possible within a transaction of this thread")
+
+    def wait_until_idle(self, timeout_seconds: float) -> None:
+        """Wait for the transaction that is running, for at most so long."""
+        if self._write_lock.acquire(timeout=timeout_seconds):
+            self._write_lock.release()
 
     def close(self) -> None:
         """Wait for the transaction that is running, then close; harmless when repeated."""

@@ -40,10 +40,10 @@ def set_aside_unusable(path: Path, now: datetime) -> str:
             holds = f"; {unsaved} of its changes were never saved" if unsaved else ""
             return f"The file of an earlier version was kept as {aside.name}{holds}."
         try:
-            verify_database(path, str(path))
+            verify_database(path, str(path), foreign_keys=False)
         except SnapshotCorrupt:
             # SQLite calls a read that fails once damage too.
-            verify_database(path, str(path))
+            verify_database(path, str(path), foreign_keys=False)
     except (NotADatabase, SnapshotCorrupt) as error:
         aside = set_aside(path, f"damaged-{moment}")
         return f"{error} The file was kept as {aside.name}."

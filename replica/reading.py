@@ -25,8 +25,8 @@ _MOST_EARLY = 4096
 # Further behind than this it is quicker to ask once what there is and to get it side by side.
 _ONE_BY_ONE = 8
 
-# Takes an entry's object and says whether reading goes on with it.
-Within = Callable[[Fetched], bool]
+# Takes an entry and the one after it, None for the last, and says whether the first still counts.
+Within = Callable[[Fetched, Fetched | None], bool]
 
 
 class ReadAhead:
@@ -92,7 +92,7 @@ class LogReader:
         beside: Path,
         *,
         listing: bool,
-        within: Within = lambda _: True,
+        within: Within | None = None,
     ) -> Iterator[Sequence[Fetched]]:
         """The entries after ``position``, in lots that are to be applied one after the other.
 
@@ -103,7 +103,8 @@ class LogReader:
         """
         batch: list[Fetched] = []
         try:
-            for fetched in itertools.takewhile(within, self._entries(position, listing=listing)):
+            entries = self._entries(position, listing=listing)
+            for fetched in _until(entries, within) if within else entries:
                 if fetched.entry.kind is Kind.CHANGES:
                     batch.append(fetched)
                 if batch and (len(batch) == _BATCH or fetched.entry.kind is not Kind.CHANGES):
@@ -186,6 +187,19 @@ class LogReader:
         except EntryRefused:
             # It may have been damaged on its way.
             return _fetched(self._log.fetch(position.sequence + 1), position)
+
+
+def _until(entries: Iterator[Fetched], within: Within) -> Iterator[Fetched]:
+    """The entries that count; the one after tells when each was stored."""
+    last: Fetched | None = None
+    for fetched in entries:
+        if last is not None:
+            if not within(last, fetched):
+                return
+            yield last
+        last = fetched
+    if last is not None and within(last, None):
+        yield last
 
 
 def _fetched(stored: StoredObject, position: Position) -> Fetched:

@@ -12,12 +12,15 @@ from typing import TypeVar
 import apsw
 
 from replica.beginning import PrepareFirst
-from replica.content import Moment
+from replica.content import Moment, require_zone
 from replica.database import Migration, install, remove_leftovers
 from replica.errors import (
     DurabilityTimeout,
+    LogNotEmpty,
+    MomentUnknown,
     NewerSchema,
     NotRestored,
+    PendingChanges,
     ReplicaClosed,
     ReplicaError,
     TransactionSetAside,
@@ -41,6 +44,9 @@ from replica.transaction import Transaction
 __all__ = ["Replica"]
 
 Result = TypeVar("Result")
+
+# What a call cannot do, and no fact about the replica.
+_ANSWERS = (LogNotEmpty, MomentUnknown, PendingChanges)
 
 
 class Replica:
@@ -194,8 +200,10 @@ class Replica:
         """Give the replicated tables the content that they had at a sequence or a time.
 
         History stays: this is a new entry, whose sequence is returned, and another one can take
-        it back. Raises MomentUnknown, and what ``sync_now`` raises.
+        it back. Raises MomentUnknown, ValueError for a time without a zone, and what ``sync_now``
+        raises.
         """
+        require_zone(moment)
         return self._exchanging(
             lambda: restore_to(
                 self._exchange,
@@ -381,9 +389,13 @@ class Replica:
             if self._closing:
                 return
             self._closing = True
+        deadline = time.monotonic() + flush_timeout_seconds
+        if self._live is not None:
+            # A block that is running was let in before: its change is flushed too.
+            self._live.wait_until_idle(flush_timeout_seconds)
         pending = self._live is not None and self._live.pending > 0
         flush = pending and flush_timeout_seconds > 0
-        ended = self._publisher.stop(flush_timeout_seconds, flush=flush)
+        ended = self._publisher.stop(max(0.0, deadline - time.monotonic()), flush=flush)
         with self._progress:
             self._closed = True
             live = self._live
@@ -428,13 +440,16 @@ class Replica:
 
     def _exchanging(self, step: Callable[[], Result]) -> Result:
         self._require_open("synchronise")
+        if self._live is not None:
+            self._live.refuse_within_transaction()
         with self._exchange_lock:
             self._require_open("synchronise")
             try:
                 result = step()
             except ReplicaError as error:
                 self._exchange.forget_place()
-                self._failed(error)
+                if not isinstance(error, _ANSWERS):
+                    self._failed(error)
                 raise
             with self._progress:
                 self._restore_tried = True

@@ -102,7 +102,7 @@ def read_head(store: ObjectStore, log_id: str) -> SnapshotRef | None:
             size_bytes = int(head["size_bytes"])
             made_at = stored.info.modified_at
             return SnapshotRef(head["sequence"], head["key"], size_bytes, made_at)
-    except (ObjectNotFound, ValueError, KeyError, TypeError):
+    except (ObjectNotFound, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         # A hint that says nothing is no hint.
         pass
     return None
@@ -161,10 +161,10 @@ def content_copy(
         with closing(open_work_file(copy)) as connection, local_faults("copy", path):
             # What is deleted must not travel in pages that are free now.
             connection.pragma("secure_delete", "on")
-            if not pending:
-                with in_transaction(connection):
+            with in_transaction(connection):
+                if not pending:
                     undo_pending(connection, tables)
-                    empty_local_tables(connection, tables)
+                empty_local_tables(connection, tables, pending=pending)
             connection.pragma("journal_mode", "delete")
             position = read_position(connection)
         try:

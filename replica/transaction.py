@@ -11,6 +11,7 @@ Value = None | int | float | str | bytes
 Bindings = Sequence[Value] | Mapping[str, Value]
 
 _ENGINE_PREFIX = "replica_"
+_ENGINE_SETTINGS = frozenset({"user_version", "application_id", "writable_schema", "query_only"})
 _WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 _NOT_IN_A_BLOCK = frozenset({apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH})
 
@@ -25,12 +26,18 @@ class Transaction:
         self._ended = False
 
     def execute(self, sql: str, bindings: Bindings | None = None) -> apsw.Cursor:
-        """Run statements; take the rows from the cursor before the transaction ends."""
+        """Run a statement; take the rows from the cursor before the transaction ends.
+
+        Of several statements, those after the first that returns a row run only when its rows
+        have been taken.
+        """
         return self._cursor().execute(sql, bindings)
 
     def executemany(self, sql: str, rows: Iterable[Bindings]) -> None:
         """Run a statement once for each row of bindings."""
-        self._cursor().executemany(sql, rows)
+        # What returns a row goes on only when that is taken.
+        for _ in self._cursor().executemany(sql, rows):
+            pass
 
     def end(self) -> None:
         """Close the cursors: one that was left half read would keep the file busy."""
@@ -63,5 +70,6 @@ def _authorize(
     action: int, first: str | None, second: str | None, _schema: str | None, _inner: str | None
 ) -> int:
     own = action in _WRITES and first is not None and first.startswith(_ENGINE_PREFIX)
-    version = action == apsw.SQLITE_PRAGMA and first == "user_version" and second is not None
-    return apsw.SQLITE_DENY if own or version or action in _NOT_IN_A_BLOCK else apsw.SQLITE_OK
+    setting = action == apsw.SQLITE_PRAGMA and second is not None and first is not None
+    engines = setting and str(first).casefold() in _ENGINE_SETTINGS
+    return apsw.SQLITE_DENY if own or engines or action in _NOT_IN_A_BLOCK else apsw.SQLITE_OK

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nba.reference import build_reference
+from replica import ObjectInfo, PutMode
 from replica.stores.folder import FolderStore
 from tests.app_process import CHECKOUT, wait_for, wait_for_entry
+from tests.applications import published, running, settings_for, use_store
 from tests.browser import launched_browser, main, sidebar
 from tests.needs import require_chromium
 from tests.sites import NOW, Site, running_site
@@ -37,6 +39,7 @@ PHONE: dict[str, Any] = {
 }
 DARK: dict[str, Any] = {"color_scheme": "dark"}
 REPLAYED = "2024-01-15"
+EVENING = datetime.fromisoformat(NOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +66,39 @@ PICTURES = (
 )
 
 
+class EveningStore(FolderStore):
+    """A folder whose clock stands at the pictures' time; every file of it is as old as that."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._path_of_files = path
+
+    def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
+        info = super().put(key, body, mode)
+        os.utime(self._path_of_files / key, (EVENING.timestamp(), EVENING.timestamp()))
+        return replace(info, modified_at=EVENING)
+
+
+def log_tonight(store: Path, reference: Path, scratch: Path) -> None:
+    """Log tonight's slate as the app does, and as if it had been that evening.
+
+    The store's clock is today's otherwise, and what is stored after the tip-off does not count.
+    """
+    settings = settings_for(scratch, reference, store)
+    with pytest.MonkeyPatch.context() as patched:
+        use_store(patched, EveningStore(store))
+        with running(settings, lambda: EVENING) as application:
+            published(application)
+
+
 def take(folder: Path, chromium: Browser, reference: Path, scratch: Path) -> list[Path]:
     """Run the app and write the pictures; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    with running_site(scratch / "first", reference) as site:
-        wait_for_entry(site.store, 2)
-        store = site.store_folder
-    # The store's clock is today's. As if it had been that evening's: a second machine, which
-    # restores, finds tonight's slate dated by the app's clock.
-    saved = datetime.fromisoformat(NOW).timestamp()
-    for path in store.rglob("*.zst"):
-        os.utime(path, (saved, saved))
+    store = scratch / "store"
+    log_tonight(store, reference, scratch / "logging")
+    # Another machine, which restores.
     settings = {"STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal", "NBA_DAILY_STORE_DIR": str(store)}
-    with running_site(scratch / "second", reference, environment=settings) as site:
+    with running_site(scratch / "site", reference, environment=settings) as site:
         page = chromium.new_page()
         page.goto(f"{site.url}/?date={REPLAYED}")
         page.get_by_role("button", name="Log this replay").click()
@@ -127,7 +150,7 @@ def run(arguments: Sequence[str]) -> int:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         reference = build_reference(CHECKOUT / "data", scratch / "reference.db")
         chromium = stack.enter_context(launched_browser(executable))
-        for path in take(Path(arguments[0]), chromium, reference, scratch / "site"):
+        for path in take(Path(arguments[0]), chromium, reference, scratch):
             print(f"{path} ({path.stat().st_size // 1000} kB)")
     return 0
 

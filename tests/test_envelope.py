@@ -59,6 +59,13 @@ def with_payload(entry: Entry, payload: bytes, *, declared: int | None = None) -
     return sealed(HEADER.pack(*fields) + ids + compressed)
 
 
+NEEDED: dict[Kind, dict[str, Any]] = {
+    Kind.GENESIS: {"base": "bases/x", "mode": "multi_writer"},
+    Kind.MIGRATION: {"version": 2, "sql": "SELECT 1", "sha256": "0"},
+    Kind.BASE: {"base": "bases/x", "tables": ["notes"], "transactions": []},
+}
+
+
 def with_field(at: int, value: Any, entry: Entry = CHANGES) -> bytes:
     """The entry with another field in its header, everything else in order."""
     body = pack_entry(entry)
@@ -75,7 +82,7 @@ def test_pack_and_unpack_give_everything_back(entry: Entry) -> None:
 @given(
     kind=st.sampled_from([Kind.MIGRATION, Kind.BASE, Kind.GENESIS]),
     sequence=st.integers(1, 2**64 - 1),
-    parent_time=st.integers(0, 2**63),
+    parent_time=st.integers(0, 2**37),
     schema_version=st.integers(0, 2**32 - 1),
     description=st.dictionaries(st.text(), st.integers() | st.text() | st.none(), min_size=1),
 )
@@ -92,9 +99,29 @@ def test_any_description_survives(
         sequence=sequence,
         parent_stored_at_s=parent_time,
         schema_version=schema_version,
-        description=description,
+        description=description | NEEDED[kind],
     )
     assert unpack_entry(pack_entry(entry), KEY) == entry
+
+
+@pytest.mark.parametrize("kind", [Kind.GENESIS, Kind.MIGRATION, Kind.BASE])
+def test_description_without_what_its_kind_needs_is_refused(kind: Kind) -> None:
+    for name, value in NEEDED[kind].items():
+        for wrong in ({}, {name: None}):
+            description = {**NEEDED[kind], "more": 1, name: value} | wrong
+            if not wrong:
+                del description[name]
+            entry = replace(GENESIS, kind=kind, description=description)
+            with pytest.raises(EntryRefused, match=name):
+                unpack_entry(pack_entry(entry), KEY)
+
+
+def test_mode_and_time_that_nobody_could_mean_are_refused() -> None:
+    odd = replace(GENESIS, description=NEEDED[Kind.GENESIS] | {"mode": "odd"})
+    with pytest.raises(EntryRefused, match="mode"):
+        unpack_entry(pack_entry(odd), KEY)
+    with pytest.raises(EntryRefused, match="time"):
+        unpack_entry(pack_entry(replace(GENESIS, parent_stored_at_s=2**62)), KEY)
 
 
 @given(st.lists(st.tuples(st.uuids(), st.binary(min_size=1)), min_size=1, max_size=5))

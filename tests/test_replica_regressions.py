@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from replica import (
     EntryRefused,
     FileOwned,
+    MomentUnknown,
     NewerSchema,
     ObjectInfo,
     PendingChanges,
@@ -27,9 +29,11 @@ from replica import (
     State,
     StoreUnreachable,
     WritesStopped,
+    write_as_of,
     write_newest,
 )
 from replica.log import log_key
+from tests.app_process import wait_for
 from tests.replica_fixtures import Opener
 from tests.stores import (
     NEXT_SCHEMA,
@@ -39,6 +43,7 @@ from tests.stores import (
     MemoryStore,
     conflicts,
     corrupted,
+    in_store,
     insert,
     names,
     replicated,
@@ -320,3 +325,87 @@ def write_many(replica: Replica, prefix: str) -> None:
     with replica.transaction() as transaction:
         for number in range(200):
             insert(transaction, f"{prefix}{number}", "x" * 500)
+
+
+def test_rows_after_the_first_were_dropped_when_each_returned_something(opened: Opener) -> None:
+    replica = opened("a")
+    with replica.transaction() as transaction:
+        transaction.executemany(
+            "INSERT INTO notes (name) VALUES (?) RETURNING name", [("a",), ("b",), ("c",)]
+        )
+    assert names(replica) == ["a", "b", "c"]
+
+
+def test_change_that_was_running_when_the_replica_closed_was_not_flushed(
+    opened: Opener, store: MemoryStore, tmp_path: Path
+) -> None:
+    replica = opened("a")
+    running, may_end = threading.Event(), threading.Event()
+
+    def change() -> None:
+        with replica.transaction() as transaction:
+            insert(transaction, "running")
+            running.set()
+            may_end.wait(10)
+
+    writer = threading.Thread(target=change)
+    writer.start()
+    running.wait(10)
+    closer = threading.Thread(target=replica.close, args=(10,))
+    closer.start()
+    wait_for(lambda: replica._closing, what="the closing to begin")
+    may_end.set()
+    writer.join(10)
+    closer.join(10)
+    assert in_store(store, tmp_path / "fresh") == ["running"]
+
+
+def test_exchange_within_a_transaction_waited_for_a_publisher_that_waited_for_it(
+    opened: Opener,
+) -> None:
+    replica = opened("a")
+    with replica.transaction() as transaction:
+        insert(transaction, "a")
+        for call in (replica.sync_now, replica.tick, replica.snapshot, replica.restore):
+            with pytest.raises(RuntimeError, match="within a transaction"):
+                call()
+    replica.sync_now()
+    assert names(replica) == ["a"]
+
+
+def test_restore_by_time_stopped_at_an_entry_that_had_been_put_back_later(
+    opened: Opener, store: MemoryStore, clock: ManualClock, tmp_path: Path
+) -> None:
+    replica = opened.filled("2", "3", "4", "5")
+    evening = clock.now
+    clock.advance(days=3)
+    store.damage(log_key(3), corrupted)
+    assert [repair.sequence for repair in replica.repair()] == [3]
+    path = tmp_path / "then.db"
+    assert write_as_of(store, path, SCHEMA, TABLES, evening + timedelta(hours=1))
+    with closing(apsw.Connection(str(path))) as connection:
+        found = [row[0] for row in connection.execute("SELECT name FROM notes ORDER BY name")]
+    assert found == ["2", "3", "4", "5"]
+    with pytest.raises(ValueError, match="no time zone"):
+        replica.restore_to(evening.replace(tzinfo=None))
+
+
+def test_moment_that_does_not_exist_made_the_replica_look_offline(opened: Opener) -> None:
+    replica = opened.filled("a")
+    with pytest.raises(MomentUnknown):
+        replica.restore_to(99)
+    assert replica.status().state is State.OK
+    assert replica.status().last_error is None
+
+
+def test_restore_took_the_content_of_a_snapshot_that_the_log_does_not_hold(
+    opened: Opener, store: MemoryStore, tmp_path: Path
+) -> None:
+    replica = opened.filled("2", "3")
+    replica.snapshot()
+    del store.objects[log_key(3)]
+    path = tmp_path / "newest.db"
+    assert write_newest(store, path, SCHEMA, TABLES)
+    with closing(apsw.Connection(str(path))) as connection:
+        found = [row[0] for row in connection.execute("SELECT name FROM notes ORDER BY name")]
+    assert found == ["2"], "what the log says, not what a snapshot once held"
