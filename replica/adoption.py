@@ -122,6 +122,8 @@ def _newest_sound(store: ObjectStore, numbers: list[int], path: Path) -> list[Sn
         ):
             connection.execute(_CONVERT, {"stored_at": as_text(stored.info.modified_at)})
         return damage
+    if not damage:
+        raise NotASnapshot("adopt", SNAPSHOTS, detail="there is only the fence of an adoption")
     raise damage[0]
 
 

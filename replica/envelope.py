@@ -31,7 +31,7 @@ __all__ = ["NO_PARENT", "Change", "Entry", "Kind", "entry_sha256", "pack_entry",
 NO_PARENT = "0" * 64
 """The parent's hash in the first entry of a log."""
 
-MAX_PAYLOAD_BYTES = 64 << 20
+MAX_PAYLOAD_BYTES = 128 << 20
 """Uncompressed; checked before anything is decompressed, so that no entry can fill the memory."""
 
 _MAGIC = b"RLOG"

@@ -259,7 +259,12 @@ class Exchange:
         the entry has to decide anew. Nothing may be pending in a claim.
         """
         sequence, body = live.keep_claim(entry)
-        settled = self._settle(live.position, sequence, body)
+        try:
+            settled = self._settle(live.position, sequence, body)
+        except REFUSALS:
+            # It was not carried out, and must not be later, when nobody asks for it any more.
+            live.drop_claim()
+            raise
         if settled.ours is None:
             self._catch_up_to(live, sequence)
             return None

@@ -44,9 +44,12 @@ from replica.transaction import Transaction, guarding
 
 __all__ = ["LiveDatabase", "LiveFacts"]
 
-MAX_TRANSACTION_BYTES = 32 << 20
-"""Of one changeset, before compression."""
+MAX_TRANSACTION_BYTES = 16 << 20
+"""Of one changeset, before compression.
 
+Applied again on another writer's changes it can become six times as large, when every value is
+noted among the conflicts, and still fits an entry.
+"""
 _ENTRY_BYTES = 4 << 20
 _ENTRY_TRANSACTIONS = 1000
 
@@ -195,6 +198,11 @@ class LiveDatabase:
         """Keep the bytes of an entry that is not made from the outbox, as ``claim`` does."""
         with self._writing(), local_faults("write to", self.path):
             return self._keep_claim(entry)
+
+    def drop_claim(self) -> None:
+        """Forget a claim that is known not to have reached the store."""
+        with self._writing() as writer, local_faults("write to", self.path):
+            writer.execute("DELETE FROM replica_claim")
 
     def has_claim(self) -> bool:
         """Whether a claim is kept whose outcome is not known."""

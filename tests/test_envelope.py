@@ -210,8 +210,8 @@ def test_a_decompression_bomb_is_refused_before_it_is_opened(
         raise AssertionError("decompressed")
 
     bombs = [
-        with_payload(CHANGES, bytes(65 << 20)),
-        with_payload(CHANGES, bytes(65 << 20), declared=500),
+        with_payload(CHANGES, bytes(129 << 20)),
+        with_payload(CHANGES, bytes(129 << 20), declared=500),
     ]
     monkeypatch.setattr(zstandard, "ZstdDecompressor", explode)
     for bomb in bombs:
