@@ -209,7 +209,9 @@ def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[Migrat
         raise NewerSchema("open", str(path), detail=f"schema {current}, known {len(migrations)}")
     for migration in migrations[current:]:
         with local_faults(f"migrate to {migration.name} in", path), in_transaction(connection):
-            connection.execute(migration.sql)
+            # A statement that returns a row ends an execute unless its rows are taken.
+            for _ in connection.execute(migration.sql):
+                pass
             connection.pragma("user_version", migration.version)
 
 

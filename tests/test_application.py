@@ -375,6 +375,46 @@ def test_a_run_that_is_not_saved_is_not_copied(
         assert len([key for key in store.objects if key.startswith("csv/")]) == 1
 
 
+def test_a_run_that_two_copies_of_the_app_logged_at_once_has_one_copy(
+    reference_path: Path, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far = SwitchedStore(clock), SwitchedStore(clock)
+    far.objects = near.objects
+    with ExitStack() as stack:
+        applications: list[Application] = []
+        for name, its_store in (("near", near), ("far", far)):
+            use_store(monkeypatch, its_store)
+            settings = settings_for(tmp_path / name, reference_path)
+            own_clock = ManualClock(clock.now + timedelta(minutes=len(applications)))
+            applications.append(stack.enter_context(running(settings, own_clock, ticks=False)))
+        first, second = applications
+        near.away = True
+        first.tick()
+        assert status_of(first).pending_transactions == 1
+        second.tick()
+        published(second)
+        [key] = [key for key in near.objects if key.startswith("csv/")]
+        copy = near.objects[key].body
+        near.away = False
+        for application in (first, second, first):
+            application.tick()
+            published(application)
+            assert application.saved_state().job_error is None
+        [run] = runs_of(first)
+        assert runs_of(second) == [run]
+        assert near.numbers() == [1, 2, 3]
+        assert log_of(first).conflicts().empty
+    # A third one finds the copy there, and would make the same.
+    with running(settings_for(tmp_path / "third", reference_path), clock) as application:
+        published(application)
+        application._runs_to_copy.add(run.run_id)
+        application.tick()
+        assert application.saved_state().job_error is None
+        assert not application._runs_to_copy
+    assert [name for name in near.objects if name.startswith("csv/")] == [key]
+    assert near.objects[key].body == copy
+
+
 def test_a_copy_of_other_content_is_kept_and_told(
     reference_path: Path, tmp_path: Path, clock: ManualClock, store: SwitchedStore
 ) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+import replica
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -155,6 +157,19 @@ def broken_arrows(files: list[SourceFile]) -> list[str]:
     return broken
 
 
+def private_names(files: list[SourceFile], public: Collection[str]) -> list[str]:
+    """Imports from `replica` by the app's other rooms that are neither public nor a store."""
+    return [
+        f"{found.path}:{found.line}: {found.module} is replica's own"
+        for file in files
+        if file.room in ARROWS and file.room != "replica"
+        for found in file.imports()
+        if found.module.startswith("replica.")
+        and not found.module.startswith("replica.stores.")
+        and found.module.removeprefix("replica.") not in public
+    ]
+
+
 def sql_in_pages(files: list[SourceFile]) -> list[str]:
     """Statements in the text of pages."""
     return [
@@ -198,6 +213,10 @@ def house() -> list[SourceFile]:
 
 def test_imports_follow_the_arrows(house: list[SourceFile]) -> None:
     assert broken_arrows(house) == []
+
+
+def test_the_app_uses_what_replica_offers(house: list[SourceFile]) -> None:
+    assert private_names(house, replica.__all__) == []
 
 
 def test_pages_hold_no_sql(house: list[SourceFile]) -> None:
@@ -260,6 +279,22 @@ def test_what_the_arrows_allow_is_let_through(tmp_path: Path) -> None:
         "tests/test_x.py": "import streamlit, boto3, apsw\nfrom pages import today",
     }
     assert broken_arrows(tree(tmp_path, allowed)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from replica.exchange import Exchange", True),
+        ("from replica import exchange", True),
+        ("import replica.live", True),
+        ("from replica import Replica", False),
+        ("from replica.stores.s3 import S3Store", False),
+    ],
+)
+def test_a_private_name_is_found(tmp_path: Path, text: str, found: bool) -> None:
+    house = tree(tmp_path, {"jobs/state.py": text, "replica/a.py": text, "tests/test_x.py": text})
+    lines = private_names(house, replica.__all__)
+    assert [line.split(":")[0] for line in lines] == (["jobs/state.py"] if found else [])
 
 
 @pytest.mark.parametrize(

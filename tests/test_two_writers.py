@@ -15,12 +15,14 @@ import pytest
 from nba.slate import SlateProjection
 from prediction_tracking import (
     REPLICATED_TABLES,
+    Accuracy,
     HistoryFilters,
     Origin,
     PredictionLog,
     Run,
 )
 from replica import Replica
+from s3_storage import S3PredictionStorage
 from tests.slates import (
     BOS_NYK,
     BRUNSON,
@@ -105,6 +107,14 @@ def settle(*writers: Writer) -> None:
     assert len({repr(writer.rows()) for writer in writers}) == 1
 
 
+def figures_of(writer: Writer) -> Accuracy:
+    """The track record after results that differ from every projection became known."""
+    writer.clock.now = TIPOFF + timedelta(days=1)
+    both = pd.concat([results(31), results(19, "Jalen Brunson")])
+    writer.log.record_results(both, "box.csv")
+    return writer.log.accuracy()
+
+
 def other_figures() -> SlateProjection:
     """The same games and data, on a machine that rounds otherwise."""
     usual = tonight()
@@ -133,13 +143,16 @@ def test_the_same_slate_logged_at_once_is_one_run(writers: tuple[Writer, Writer]
 
 @pytest.mark.parametrize("late", [0, 1])
 def test_a_late_copy_does_not_push_a_run_out_of_the_track_record(
-    writers: tuple[Writer, Writer], store_clock: ManualClock, late: int
+    writers: tuple[Writer, Writer], store: MemoryStore, store_clock: ManualClock, late: int
 ) -> None:
     laptop, app = writers[late], writers[1 - late]
     laptop.log_live(tonight())
     run = app.log_live(tonight())
     app.replica.sync_now()
     assert len(app.counting()) == 20
+    storage = S3PredictionStorage(store)
+    key = storage.backup_predictions_csv(app.log.run_frame(run.run_id))
+    copy = store.objects[key].body
     # Committed before tip-off by an offline laptop, published the day after.
     store_clock.now = TIPOFF + timedelta(days=1)
     settle(laptop, app)
@@ -147,6 +160,11 @@ def test_a_late_copy_does_not_push_a_run_out_of_the_track_record(
         assert writer.log.run(run.run_id).stored_at == NOON
         assert len(writer.counting()) == 20
         assert writer.log.conflicts().empty
+        # Other bytes would be refused.
+        assert storage.backup_predictions_csv(writer.log.run_frame(run.run_id)) == key
+        assert store.objects[key].body == copy
+    points = figures_of(app).stats["points"]
+    assert (points.n, points.mae) == (2, 6)
 
 
 def test_what_reaches_the_log_after_tip_off_does_not_count(
@@ -162,6 +180,7 @@ def test_what_reaches_the_log_after_tip_off_does_not_count(
         assert run.logged_at < TIPOFF
         assert run.stored_at == TIPOFF + timedelta(minutes=1)
         assert set(writer.counting()["game_id"]) == {LAL_DEN}, "only the later game is open"
+    assert figures_of(app).stats["points"].n == 0, "both players are of the earlier game"
 
 
 def test_a_late_copy_with_other_figures_changes_nothing_that_counts(
