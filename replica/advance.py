@@ -14,22 +14,25 @@ import apsw
 from replica.changes import apply, quoted, recording, undo
 from replica.conflicts import CONFLICTS_TABLE, reapply
 from replica.database import Migration, schema_version
-from replica.envelope import Change, Entry, Kind
+from replica.envelope import Change, Entry, Kind, unpack_entry
 from replica.errors import EntryRefused, MigrationMismatch, NewerSchema
 from replica.position import (
     Fetched,
     Pending,
     Position,
     as_text,
+    each_pending,
     moment_of,
     read_outbox,
     write_position,
 )
 
-__all__ = ["KEPT_ENVELOPES", "advance", "undo_pending"]
+__all__ = ["KEPT_ENVELOPES", "KEPT_ENVELOPES_BYTES", "advance", "undo_pending"]
 
 KEPT_ENVELOPES = 256
-"""How many of the newest entries a file keeps, to mend a damaged log from."""
+"""How many of the newest entries a file keeps, to mend a damaged log from; the first one too."""
+KEPT_ENVELOPES_BYTES = 32 << 20
+"""How large these may be together; the newest is always kept."""
 
 _KEPT_WRITERS = 20
 
@@ -46,33 +49,37 @@ def advance(
     Returns the pending transactions that have become without effect: others had said the same.
     Raises Diverged, EntryRefused, NewerSchema, MigrationMismatch.
     """
-    outbox = list(read_outbox(writer))
     remaining = list(fetched)
-    while remaining and _is_own(remaining[0].entry, outbox):
+    while remaining and _is_next(writer, remaining[0].entry):
         # What is in the content already, in this very place: nothing has to be applied.
-        own = remaining.pop(0)
-        del outbox[: len(own.entry.changes)]
-        position = _record(writer, own, position)
+        position = _record(writer, remaining.pop(0), position)
     dropped: list[str] = []
     if remaining:
-        _undo(writer, outbox, tables)
+        _undo(writer, tables)
         for item in remaining:
             _apply(writer, item, migrations, tables)
             position = _record(writer, item, position)
-        came_first = {name for item in remaining for name in item.entry.transaction_ids}
-        for pending in outbox:
-            if pending.transaction_id not in came_first and not _reapply(
-                writer, pending, position.sequence, tables
-            ):
-                dropped.append(pending.transaction_id)
+        # What came first itself is out of the outbox by now.
+        dropped.extend(
+            pending.transaction_id
+            for pending in each_pending(writer)
+            if not _reapply(writer, pending, position.sequence, tables)
+        )
     write_position(writer, position)
+    _drop_envelopes(writer, position.sequence)
     writer.execute("DELETE FROM replica_claim WHERE sequence <= ?", (position.sequence,))
     return dropped
 
 
 def undo_pending(connection: apsw.Connection, tables: Sequence[str]) -> None:
     """Take the pending changes out of the content; the caller holds the transaction."""
-    _undo(connection, read_outbox(connection), tables)
+    _undo(connection, tables)
+
+
+def _is_next(connection: apsw.Connection, entry: Entry) -> bool:
+    """Whether an entry is what has waited longest here."""
+    first = read_outbox(connection, len(entry.changes)) if entry.kind is Kind.CHANGES else ()
+    return _is_own(entry, first)
 
 
 def _is_own(entry: Entry, outbox: Sequence[Pending]) -> bool:
@@ -80,8 +87,8 @@ def _is_own(entry: Entry, outbox: Sequence[Pending]) -> bool:
     return entry.kind is Kind.CHANGES and entry.changes == first
 
 
-def _undo(connection: apsw.Connection, outbox: Sequence[Pending], tables: Sequence[str]) -> None:
-    for pending in reversed(outbox):
+def _undo(connection: apsw.Connection, tables: Sequence[str]) -> None:
+    for pending in each_pending(connection, newest_first=True):
         undo(connection, pending.effect, tables, f"pending {pending.transaction_id}")
 
 
@@ -162,10 +169,9 @@ def _record(writer: apsw.Connection, item: Fetched, position: Position) -> Posit
     settled = as_text(moment_of(entry.parent_stored_at_s))
     if settled != position.stored_at:
         # The parent's own reader may have been told another second; this one is everybody's.
-        sql = "UPDATE replica_transactions SET stored_at = ? WHERE sequence = ?"
-        writer.execute(sql, (settled, position.sequence))
+        _settle(writer, position.sequence, settled)
     after = item.position_after(position.mode)
-    ids = entry.transaction_ids or tuple(entry.description.get("transactions", ()))
+    ids = _transaction_ids(entry)
     try:
         writer.executemany(
             "INSERT INTO replica_transactions VALUES (?, ?, ?)",
@@ -181,9 +187,6 @@ def _record(writer: apsw.Connection, item: Fetched, position: Position) -> Posit
         "INSERT OR REPLACE INTO replica_envelopes VALUES (?, ?)", (after.sequence, item.body)
     )
     writer.execute(
-        "DELETE FROM replica_envelopes WHERE sequence <= ?", (after.sequence - KEPT_ENVELOPES,)
-    )
-    writer.execute(
         "INSERT OR REPLACE INTO replica_writers VALUES (?, ?, ?)",
         (entry.writer_id, after.sequence, after.stored_at),
     )
@@ -193,3 +196,36 @@ def _record(writer: apsw.Connection, item: Fetched, position: Position) -> Posit
         f" ORDER BY sequence DESC LIMIT {_KEPT_WRITERS}))"
     )
     return replace(after, log_id=position.log_id)
+
+
+def _settle(writer: apsw.Connection, sequence: int, stored_at: str) -> None:
+    """Give an entry's transactions the time that the entry after it says."""
+    kept = writer.execute("SELECT body FROM replica_envelopes WHERE sequence = ?", (sequence,))
+    found = kept.fetchone()
+    if found is None or sequence == 1:
+        # It came with a snapshot or began the log. The look at all of them comes once a file.
+        sql = "UPDATE replica_transactions SET stored_at = ? WHERE sequence = ?"
+        writer.execute(sql, (stored_at, sequence))
+        return
+    # No index by sequence: it would make every file and snapshot larger for a rare correction.
+    names = _transaction_ids(unpack_entry(found[0], f"entry {sequence}"))
+    sql = "UPDATE replica_transactions SET stored_at = ? WHERE transaction_id = ? AND sequence = ?"
+    writer.executemany(sql, [(stored_at, name, sequence) for name in names])
+
+
+def _transaction_ids(entry: Entry) -> tuple[str, ...]:
+    return entry.transaction_ids or tuple(entry.description.get("transactions", ()))
+
+
+def _drop_envelopes(writer: apsw.Connection, newest: int) -> None:
+    """Keep the first entry and of the others the newest, bounded in number and in bytes.
+
+    The first is not to be had from a neighbour: nobody else has it by the time it is damaged.
+    """
+    writer.execute(
+        "DELETE FROM replica_envelopes WHERE sequence > 1 AND sequence < ?1"
+        " AND (sequence <= ?1 - ?2 OR sequence <= (SELECT max(sequence) FROM"
+        " (SELECT sequence, sum(length(body)) OVER (ORDER BY sequence DESC) AS bytes"
+        " FROM replica_envelopes) WHERE bytes > ?3))",
+        (newest, KEPT_ENVELOPES, KEPT_ENVELOPES_BYTES),
+    )

@@ -17,10 +17,10 @@ from replica.database import (
     temporary_database,
 )
 from replica.envelope import NO_PARENT, Entry, Kind, pack_entry
-from replica.errors import ObjectExists, ReplicaError
+from replica.errors import ObjectExists, ReplicaError, StoreError
 from replica.localfaults import local_faults
 from replica.log import make_log
-from replica.probe import ProbeResult
+from replica.probe import ProbeResult, StoreMode
 from replica.snapshot import read_metadata
 from replica.snapshots import pack_first_content, put_base
 from replica.store import ObjectStore
@@ -53,12 +53,15 @@ class Beginning:
         damaged: list[ReplicaError] = []
         with self._first_content(beside, damaged) as path:
             body = pack_first_content(path, self.tables)
-        _, findings = self.begin_with(body)
-        return findings, tuple(damaged)
+        first, found = self.first_entry(body)
+        self.claim(first, found.mode)
+        return found.findings, tuple(damaged)
 
-    def begin_with(self, content: bytes) -> tuple[bytes | None, tuple[str, ...]]:
-        """Begin a log with a packed database; the first entry's bytes, None if somebody else's
-        stands there, and what the probe found."""
+    def first_entry(self, content: bytes) -> tuple[bytes, ProbeResult]:
+        """The exact bytes of an entry that begins a log with a packed database, not yet claimed.
+
+        What the probe found decides for which mode.
+        """
         found = self.probe(self.store, self.randomness)
         base = put_base(self.store, content)
         genesis = Entry(
@@ -71,12 +74,27 @@ class Beginning:
             schema_version=read_metadata(content, base).schema_version,
             description={"base": base, "mode": found.mode.value},
         )
-        body = pack_entry(genesis)
+        return pack_entry(genesis), found
+
+    def claim(self, body: bytes, mode: StoreMode) -> None:
+        """Have a first entry in the log, these bytes or what somebody else put there.
+
+        Raises StoreError when it is open whether there is one.
+        """
+        log = make_log(self.store, mode, self.clock)
+        unconfirmed: StoreError
         try:
-            make_log(self.store, found.mode, self.clock).claim(1, body, self.writer_id)
+            log.claim(1, body, self.writer_id)
+            return
         except ObjectExists:
-            return None, found.findings
-        return body, found.findings
+            return
+        except StoreError as error:
+            unconfirmed = error
+        try:
+            # The answer may have been lost, and not the request.
+            log.fetch(1)
+        except StoreError:
+            raise unconfirmed from None
 
     @contextmanager
     def _first_content(self, beside: Path, damaged: list[ReplicaError]) -> Iterator[Path]:

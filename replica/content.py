@@ -7,21 +7,20 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-import apsw
-
 from replica.database import (
     Migration,
+    fold_in,
     in_transaction,
     install,
     open_reader,
     open_work_file,
     remove_leftovers,
+    set_aside,
     temporary_database,
     verify_database,
 )
 from replica.envelope import entry_sha256
 from replica.errors import (
-    LocalCorrupt,
     MomentUnknown,
     ObjectNotFound,
     PendingChanges,
@@ -31,6 +30,7 @@ from replica.errors import (
 from replica.live import LiveDatabase
 from replica.localfaults import local_faults
 from replica.log import Log, find_log, log_key
+from replica.opening import is_usable, set_aside_unusable
 from replica.ownership import FileOwnership
 from replica.position import (
     Fetched,
@@ -38,7 +38,7 @@ from replica.position import (
     as_text,
     moment_of,
     read_envelopes,
-    read_outbox,
+    read_position,
     write_position,
 )
 from replica.reading import LogReader, ReadAhead, Within
@@ -105,8 +105,9 @@ class Archive:
         damaged: list[ReplicaError] = []
         with temporary_database(beside) as path:
             for ref in candidates(self._store, genesis.entry.log_id, until):
-                problem = self._try(ref, genesis, path, in_log=in_log)
+                problem = self._try(ref, genesis, path, until, in_log=in_log)
                 if problem is None:
+                    _keep_genesis(path, genesis)
                     yield Restored(path, ref, tuple(damaged))
                     return
                 damaged.append(problem)
@@ -130,7 +131,7 @@ class Archive:
             yield restored.path
 
     def _try(
-        self, ref: SnapshotRef, genesis: Fetched, path: Path, *, in_log: bool
+        self, ref: SnapshotRef, genesis: Fetched, path: Path, until: Moment | None, *, in_log: bool
     ) -> ReplicaError | None:
         """Fetch one snapshot; why it cannot be used, if so."""
         if self._ahead is not None:
@@ -144,6 +145,9 @@ class Archive:
             return SnapshotError("restore", ref.key, detail="it is of another log")
         if in_log and not self._holds(ref.sequence, metadata.entry_sha256):
             return SnapshotError("restore", ref.key, detail="the log does not hold what it does")
+        if isinstance(until, datetime) and _position_of(path).stored_at > as_text(until):
+            # The store's clock went back after its entries and before the snapshot itself.
+            return SnapshotError("restore", ref.key, detail="it holds what was stored later")
         return None
 
     def _holds(self, sequence: int, sha256: str) -> bool:
@@ -165,6 +169,7 @@ class Archive:
             # What was put in before the log began is as old as the log.
             sql = "UPDATE replica_transactions SET stored_at = ? WHERE stored_at = ''"
             connection.execute(sql, (position.stored_at,))
+        _keep_genesis(path, genesis)
 
     def _play(self, path: Path, until: Moment | None) -> Position:
         live = LiveDatabase(
@@ -186,8 +191,9 @@ def write_newest(
 ) -> bool:
     """Put the newest content into a file that no replica has open; False: nothing is stored.
 
-    The old file stays until the new one is verified. Raises FileOwned if a replica has it open,
-    PendingChanges if it holds what is in no store.
+    A file of this log that is there stays until the new one is verified; any other file, also a
+    damaged one, is renamed and never deleted. Raises FileOwned if a replica has it open,
+    PendingChanges if it holds what is in no store, LocalError if it cannot be read.
     """
     return _write(store, path, migrations, tables, None)
 
@@ -208,7 +214,7 @@ def write_as_of(
 
 
 def kept_envelopes_of(path: Path) -> dict[int, bytes]:
-    """The newest log entries' exact bytes that a replica's file keeps, by sequence.
+    """The first and the newest log entries' exact bytes that a replica's file keeps, by sequence.
 
     For ``Replica.repair``, from a file that another replica may have open. Raises LocalError.
     """
@@ -230,10 +236,18 @@ def _write(
         if log is None:
             return False
         remove_leftovers(path)
-        _require_nothing_pending(path)
+        fold_in(path)
+        usable = path.exists() and is_usable(path)
+        if usable:
+            _require_nothing_pending(path)
         archive = Archive(store, log, migrations, tables, workers=workers)
         with archive.content_at(path, moment) as content:
             verify_database(content, log_key(1))
+            if not usable:
+                set_aside_unusable(path)
+            elif _position_of(path).log_id != _position_of(content).log_id:
+                # Perhaps the only copy of what that log held.
+                set_aside(path, "of-another-log")
             install(content, path)
         return True
     finally:
@@ -242,16 +256,22 @@ def _write(
 
 def _require_nothing_pending(path: Path) -> None:
     """Refuse to replace a file of this engine that holds what is in no store yet."""
-    if not path.exists():
-        return
-    try:
-        with closing(open_reader(path)) as connection:
-            pending = len(read_outbox(connection))
-    except (apsw.Error, LocalCorrupt):
-        # No file of this engine, so there is no change of its that could be lost.
-        return
+    with closing(open_reader(path)) as connection, local_faults("read", path):
+        (pending,) = next(connection.execute("SELECT count(*) FROM replica_outbox"))
     if pending:
         raise PendingChanges("replace", str(path), detail=f"{pending} unsaved")
+
+
+def _position_of(path: Path) -> Position:
+    with closing(open_reader(path)) as connection, local_faults("read", path):
+        return read_position(connection)
+
+
+def _keep_genesis(path: Path, genesis: Fetched) -> None:
+    """Keep the first entry's bytes in a new file: it is the one that no newcomer can do without."""
+    with closing(open_work_file(path)) as connection, local_faults("restore", path):
+        sql = "INSERT OR REPLACE INTO replica_envelopes VALUES (1, ?)"
+        connection.execute(sql, (genesis.body,))
 
 
 def require_zone(moment: Moment) -> None:

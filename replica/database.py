@@ -29,6 +29,7 @@ __all__ = [
     "copy_database",
     "create_database",
     "empty_local_tables",
+    "fold_in",
     "has_table",
     "in_transaction",
     "install",
@@ -313,12 +314,9 @@ def remove_leftovers(path: Path) -> None:
 def install(temporary: Path, path: Path) -> None:
     """Put a closed, verified file in its place, so that a crash leaves the old or the new one."""
     with local_faults("install", path):
-        logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
-        if any(log.exists() for log in logs):
-            # SQLite would apply the old file's log to the new file.
-            _fold_in(path)
-            if any(log.exists() for log in logs):
-                raise FileOwned("replace", str(path), detail="another program has it open")
+        # SQLite would apply the old file's log to the new file.
+        if not fold_in(path):
+            raise FileOwned("replace", str(path), detail="another program has it open")
         descriptor = os.open(temporary, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -328,11 +326,18 @@ def install(temporary: Path, path: Path) -> None:
         _fsync_folder(path.parent)
 
 
-def _fold_in(path: Path) -> None:
-    try:
-        open_writer(path).close()
-    except LocalCorrupt:
-        set_aside(path, "damaged")
+def fold_in(path: Path) -> bool:
+    """Finish what a killed program left in a log beside a file; False if a log is still there.
+
+    A file with a log that cannot be read is set aside.
+    """
+    logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+    if any(log.exists() for log in logs):
+        try:
+            open_writer(path).close()
+        except LocalCorrupt:
+            set_aside(path, "damaged")
+    return not any(log.exists() for log in logs)
 
 
 def set_aside(path: Path, suffix: str) -> Path:

@@ -40,7 +40,7 @@ from replica.live import LiveDatabase
 from replica.log import Log, find_log, log_key, make_log
 from replica.position import Fetched, Position, seconds_of
 from replica.probe import ProbeResult, StoreMode
-from replica.reading import LogReader, ReadAhead
+from replica.reading import LogReader, ReadAhead, require_dense
 from replica.snapshots import (
     BACKUPS,
     SnapshotRef,
@@ -63,7 +63,8 @@ _TAKE_OVER_ATTEMPTS = 5
 _MOST_LOST_RACES = 100
 
 # A store that is emptied or rolled back gives no sign: a claim would succeed above a hole. So the
-# place is looked at again before anything is written, at the price of at most one GET a minute.
+# place is looked at again before anything is written, at the price of a LIST and one or two GETs
+# a minute.
 _PLACE_HOLDS = timedelta(minutes=1)
 
 
@@ -102,6 +103,10 @@ class Exchange:
         self.writer_id = f"{options.randomness.getrandbits(64):016x}"
         self._log: Log | None = None
         self._place_seen_at: datetime | None = None
+        # The file's newest entry when the place was last looked at.
+        self._place = Position()
+        # The first entry of a log that was being begun, and the position that it was made at.
+        self._begun: tuple[Position, bytes] | None = None
         self.snapshot: SnapshotRef | None = None
         self._damaged: set[str] = set()
         self._ahead: ReadAhead | None = None
@@ -146,10 +151,10 @@ class Exchange:
         Raises RolledBack or ForeignLog where the log is not the one the file is part of,
         EntryRefused, Diverged, NewerSchema or MigrationMismatch where it cannot be followed.
         """
-        self._require_place(live.position)
-        if self.snapshot is None:
-            self.snapshot = self._read_head(live)
         try:
+            self._require_place(live.position, listing=False)
+            if self.snapshot is None:
+                self.snapshot = self._read_head(live)
             return self._catch_up(live, listing=True)
         finally:
             self._end_ahead()
@@ -229,23 +234,30 @@ class Exchange:
     def start_new_log(self, live: LiveDatabase) -> None:
         """Begin a log with the file's content, in a store that has none.
 
-        Raises LogNotEmpty if it has one. What is pending stays pending, for the new log.
+        Called again after an unknown outcome it goes on with the log that it began. Raises
+        LogNotEmpty if there is another one. What is pending stays pending, for the new log.
         """
-        if find_log(self._store, self._options.clock) is not None:
-            raise LogNotEmpty("begin a log in", self._store.location)
-        content = pack_first_content(live.path, self._options.tables)
-        body, findings = self._beginning().begin_with(content)
-        if body is None:
-            raise LogNotEmpty("begin a log in", self._store.location)
-        self._note_findings(findings)
         log = find_log(self._store, self._options.clock)
+        if log is None:
+            content = pack_first_content(live.path, self._options.tables)
+            body, found = self._beginning().first_entry(content)
+            self._begun = live.position, body
+            self._beginning().claim(body, found.mode)
+            self._note_findings(found.findings)
+            log = find_log(self._store, self._options.clock)
         if log is None:
             raise StoreUnreachable("find", log_key(1), detail="the log that was just begun")
         genesis = self._archive(log).reader.genesis()
-        if genesis.body != body:
+        if self._begun != (live.position, genesis.body):
             raise LogNotEmpty("begin a log in", self._store.location)
-        live.stand_at(genesis.position_after(str(genesis.entry.description["mode"])))
-        self._log, self.snapshot = log, None
+        position = genesis.position_after(str(genesis.entry.description["mode"]))
+        live.stand_at(position, genesis.body)
+        self._log, self.snapshot, self._begun = log, None, None
+
+    @property
+    def may_hold_lease(self) -> bool:
+        """Whether ``release`` may have to ask the store."""
+        return self._log is not None and self._log.mode is StoreMode.SINGLE_WRITER
 
     def release(self) -> None:
         """Let go of what tells other processes that this one is writing."""
@@ -380,8 +392,25 @@ class Exchange:
             self.publish_entry(live, self.next_entry(live, Kind.MIGRATION, description))
         raise Contended("migrate", self._store.location)
 
-    def _require_place(self, position: Position) -> None:
-        """Check that the file's newest entry is in the log, with the same hash."""
+    def _require_place(self, position: Position, *, listing: bool = True) -> None:
+        """Check that the log is the one that the file is part of, and whole since the last look.
+
+        The file's newest entry has to be there, with the same hash. It is also when what lies below
+        it was lost before it was written: so the entry that was the newest at the last look is
+        looked at too, and that none is missing since. ``listing`` is for who does not list next.
+        """
+        seen = self._place
+        if seen.log_id != position.log_id or seen.sequence >= position.sequence:
+            seen = position
+        else:
+            self._require_entry(seen)
+            listing = True
+        self._require_entry(position)
+        if listing:
+            require_dense(self._log_of(position).list_after(seen.sequence), seen.sequence)
+        self._place, self._place_seen_at = position, self._options.clock()
+
+    def _require_entry(self, position: Position) -> None:
         log = self._log_of(position)
         try:
             body = log.fetch(position.sequence).body
@@ -393,7 +422,6 @@ class Exchange:
         if entry_sha256(body) != position.entry_sha256:
             key = log_key(position.sequence)
             raise self._not_ours(unpack_entry(body, key), position)
-        self._place_seen_at = self._options.clock()
 
     def _require_fresh_place(self, position: Position) -> None:
         seen_at = self._place_seen_at
@@ -421,8 +449,13 @@ class Exchange:
         return is_due(last, entries, tail_bytes, self._store_time())
 
     def _read_head(self, live: LiveDatabase) -> SnapshotRef | None:
-        found = read_head(self._store, live.position.log_id)
-        return None if found is None or found.key in self._damaged else found
+        position = live.position
+        found = read_head(self._store, position.log_id)
+        if found is None or found.key in self._damaged:
+            return None
+        other = found.sequence == position.sequence and found.entry_sha256 != position.entry_sha256
+        # It holds a history that the log has lost since.
+        return None if other else found
 
     def _prune(self) -> None:
         try:

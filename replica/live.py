@@ -216,8 +216,8 @@ class LiveDatabase:
         """
         with (
             self._writing() as writer,
-            _attached(writer, fetched),
             local_faults("apply the log to", self.path),
+            _attached(writer, fetched),
         ):
             try:
                 with in_transaction(writer):
@@ -228,8 +228,10 @@ class LiveDatabase:
             finally:
                 self._refresh()
 
-    def stand_at(self, position: Position) -> None:
+    def stand_at(self, position: Position, genesis: bytes) -> None:
         """Make the content the beginning of another log; pending changes stay pending.
+
+        ``genesis`` is that log's first entry.
 
         Sequences of transactions belonged to the log before, so they become 0.
         """
@@ -244,6 +246,7 @@ class LiveDatabase:
             )
             forget_log(writer)
             write_position(writer, position)
+            writer.execute("INSERT INTO replica_envelopes VALUES (1, ?)", (genesis,))
             self._refresh()
 
     def replace_content(self, source: Path, known: frozenset[str]) -> bool:
@@ -272,7 +275,7 @@ class LiveDatabase:
         return size * entries // kept if kept else 0
 
     def envelopes(self) -> dict[int, bytes]:
-        """The newest entries' exact bytes by sequence, as far as they are kept."""
+        """The first and the newest entries' exact bytes by sequence, as far as they are kept."""
         with self.read() as connection:
             return read_envelopes(connection)
 
@@ -311,7 +314,10 @@ class LiveDatabase:
             self._write_lock.release()
 
     def close(self) -> None:
-        """Wait for the transaction that is running, then close; harmless when repeated."""
+        """Wait for the transaction that is running, however long, then close.
+
+        Harmless when repeated.
+        """
         with self._write_lock:
             self._closed = True
             self._writer.close()

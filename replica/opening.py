@@ -25,29 +25,46 @@ from replica.live import LiveDatabase
 from replica.localfaults import local_faults
 from replica.tables import lint
 
-__all__ = ["open_database", "require_fit_tables", "set_aside_unusable"]
+__all__ = ["is_usable", "open_database", "require_fit_tables", "set_aside_unusable"]
 
 
-def set_aside_unusable(path: Path, now: datetime) -> str:
-    """Rename a file that cannot be used; what was wrong with it, for people, "" if nothing."""
+def is_usable(path: Path) -> bool:
+    """Whether a file that is there is a whole one of this version. Raises LocalError."""
+    try:
+        return not has_table(path, OLD_ENGINE_TABLE) and _verify(path)
+    except (NotADatabase, SnapshotCorrupt):
+        return False
+
+
+def set_aside_unusable(path: Path, now: datetime | None = None) -> str:
+    """Rename a file that cannot be used; what was wrong with it, for people, "" if nothing.
+
+    ``now`` becomes part of its name, if given; no file is ever replaced by it.
+    """
     if not path.exists():
         return ""
-    moment = f"{now:%Y-%m-%dT%H-%M-%SZ}"
+    moment = "" if now is None else f"-{now:%Y-%m-%dT%H-%M-%SZ}"
     try:
         if has_table(path, OLD_ENGINE_TABLE):
             unsaved = _never_saved(path)
-            aside = set_aside(path, f"before-the-log-{moment}")
+            aside = set_aside(path, f"before-the-log{moment}")
             holds = f"; {unsaved} of its changes were never saved" if unsaved else ""
             return f"The file of an earlier version was kept as {aside.name}{holds}."
-        try:
-            verify_database(path, str(path), foreign_keys=False)
-        except SnapshotCorrupt:
-            # SQLite calls a read that fails once damage too.
-            verify_database(path, str(path), foreign_keys=False)
+        _verify(path)
     except (NotADatabase, SnapshotCorrupt) as error:
-        aside = set_aside(path, f"damaged-{moment}")
+        aside = set_aside(path, f"damaged{moment}")
         return f"{error} The file was kept as {aside.name}."
     return ""
+
+
+def _verify(path: Path) -> bool:
+    """True, or the error that says what is wrong."""
+    try:
+        verify_database(path, str(path), foreign_keys=False)
+    except SnapshotCorrupt:
+        # SQLite calls a read that fails once damage too.
+        verify_database(path, str(path), foreign_keys=False)
+    return True
 
 
 def _never_saved(path: Path) -> int:

@@ -1,6 +1,6 @@
 """Where a file stands in the log, and what waits in it: values read from the engine's tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ __all__ = [
     "Position",
     "Writer",
     "as_text",
+    "each_pending",
     "forget_log",
     "moment_of",
     "read_claim",
@@ -25,6 +26,8 @@ __all__ = [
     "seconds_of",
     "write_position",
 ]
+
+_PENDING = "SELECT position, transaction_id, intent, effect FROM replica_outbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +122,20 @@ def forget_log(connection: apsw.Connection) -> None:
     connection.execute("UPDATE replica_transactions SET sequence = 0 WHERE stored_at <> ''")
 
 
-def read_outbox(connection: apsw.Connection) -> Sequence[Pending]:
-    """What is not in the log, oldest first."""
-    rows = connection.execute(
-        "SELECT position, transaction_id, intent, effect FROM replica_outbox ORDER BY position"
-    )
+def read_outbox(connection: apsw.Connection, most: int = -1) -> Sequence[Pending]:
+    """What is not in the log, oldest first; all of it can be too much for the memory."""
+    rows = connection.execute(f"{_PENDING} ORDER BY position LIMIT ?", (most,))
     return [Pending(*row) for row in rows]
+
+
+def each_pending(connection: apsw.Connection, *, newest_first: bool = False) -> Iterator[Pending]:
+    """What is not in the log, one in memory at a time; each may be changed or deleted meanwhile."""
+    order = "DESC" if newest_first else "ASC"
+    sql = f"SELECT position FROM replica_outbox ORDER BY position {order}"
+    for position in connection.execute(sql).fetchall():
+        row = connection.execute(f"{_PENDING} WHERE position = ?", position).fetchone()
+        if row is not None:
+            yield Pending(*row)
 
 
 def read_claim(connection: apsw.Connection) -> tuple[int, bytes] | None:
@@ -135,7 +146,7 @@ def read_claim(connection: apsw.Connection) -> tuple[int, bytes] | None:
 
 
 def read_envelopes(connection: apsw.Connection) -> dict[int, bytes]:
-    """The newest entries' exact bytes by sequence, as far as they are kept."""
+    """The first and the newest entries' exact bytes by sequence, as far as they are kept."""
     return dict(
         connection.execute("SELECT sequence, body FROM replica_envelopes ORDER BY sequence")
     )

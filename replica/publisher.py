@@ -46,6 +46,7 @@ class Publisher:
         self._woken = False
         self._stopping = False
         self._flush = False
+        self._last: Callable[[], object] | None = None
 
     def start(self) -> None:
         """Start the thread; harmless when repeated."""
@@ -53,20 +54,28 @@ class Publisher:
             if self._thread is None and not self._stopping:
                 self._begin()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a request to wake will be answered."""
+        return self._thread is not None and self._thread.is_alive()
+
     def wake(self) -> None:
         """Ask for an exchange; returns at once. Requests made meanwhile become one."""
         with self._changed:
             self._woken = True
             self._changed.notify()
 
-    def stop(self, timeout_seconds: float, *, flush: bool) -> bool:
+    def stop(
+        self, timeout_seconds: float, *, flush: bool, last: Callable[[], object] | None = None
+    ) -> bool:
         """End the thread, after one last exchange if ``flush``; False if it still runs.
 
-        A thread that is caught in a request ends by itself when that returns.
+        ``last`` is done in it at the very end. A thread that is caught in a request ends by itself
+        when that returns.
         """
         with self._changed:
-            self._stopping, self._flush = True, flush
-            if flush and self._thread is None:
+            self._stopping, self._flush, self._last = True, flush, last
+            if (flush or last) and self._thread is None:
                 self._begin()
             self._changed.notify()
         if self._thread is None:
@@ -86,11 +95,11 @@ class Publisher:
             with self._changed:
                 self._changed.wait_for(lambda: self._woken or self._stopping, pause)
                 self._woken = False
-                last = self._stopping
-                if last and not self._flush:
-                    return
-            error = self._attempt()
-            if last:
+                stopping = self._stopping
+            error = self._attempt() if self._flush or not stopping else None
+            if stopping:
+                if self._last is not None:
+                    self._last()
                 return
             failures = 0 if error is None else failures + 1
             # What only a person can resolve is looked at again when somebody asks.

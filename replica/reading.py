@@ -17,9 +17,10 @@ from replica.position import Fetched, Position
 from replica.snapshots import fetch_base
 from replica.store import ObjectStore, StoredObject
 
-__all__ = ["LogReader", "ReadAhead"]
+__all__ = ["LogReader", "ReadAhead", "require_dense"]
 
 _BATCH = 256
+_BATCH_BYTES = 16 << 20
 _MOST_AHEAD = 2 * _BATCH
 _MOST_EARLY = 4096
 # Further behind than this it is quicker to ask once what there is and to get it side by side.
@@ -102,14 +103,17 @@ class LogReader:
         middle or does not follow; StoreError.
         """
         batch: list[Fetched] = []
+        size = 0
         try:
             entries = self._entries(position, listing=listing)
             for fetched in _until(entries, within) if within else entries:
                 if fetched.entry.kind is Kind.CHANGES:
                     batch.append(fetched)
-                if batch and (len(batch) == _BATCH or fetched.entry.kind is not Kind.CHANGES):
+                    size += sum(len(change.changeset) for change in fetched.entry.changes)
+                full = len(batch) == _BATCH or size >= _BATCH_BYTES
+                if batch and (full or fetched.entry.kind is not Kind.CHANGES):
                     yield batch
-                    batch = []
+                    batch, size = [], 0
                 if fetched.entry.kind is not Kind.CHANGES:
                     with self.with_base(fetched, beside) as item:
                         yield [item]
@@ -152,10 +156,7 @@ class LogReader:
 
     def _listed(self, sequence: int) -> Iterator[StoredObject]:
         found = self._log.list_after(sequence)
-        for expected, listed in zip(itertools.count(sequence + 1), found, strict=False):
-            if listed != expected:
-                missing = "it is missing, and later entries are there"
-                raise EntryRefused("read", log_key(expected), detail=missing)
+        require_dense(found, sequence)
         yield from self._side_by_side(found)
 
     def _side_by_side(self, sequences: Sequence[int]) -> Iterator[StoredObject]:
@@ -187,6 +188,14 @@ class LogReader:
         except EntryRefused:
             # It may have been damaged on its way.
             return _fetched(self._log.fetch(position.sequence + 1), position)
+
+
+def require_dense(found: Sequence[int], after: int) -> None:
+    """Raise EntryRefused if an entry is missing among those listed after a sequence."""
+    for expected, listed in zip(itertools.count(after + 1), found, strict=False):
+        if listed != expected:
+            missing = "it is missing, and later entries are there"
+            raise EntryRefused("read", log_key(expected), detail=missing)
 
 
 def _until(entries: Iterator[Fetched], within: Within) -> Iterator[Fetched]:

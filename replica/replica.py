@@ -16,6 +16,7 @@ from replica.content import Moment, require_zone
 from replica.database import Migration, install, remove_leftovers
 from replica.errors import (
     DurabilityTimeout,
+    LocalCorrupt,
     LogNotEmpty,
     MomentUnknown,
     NewerSchema,
@@ -119,6 +120,7 @@ class Replica:
         self._refused: ReplicaError | None = None
         self._last_error: ReplicaError | None = None
         self._last_success_at: datetime | None = None
+        self._attempts = 0
         self._closing = False
         self._closed = False
         require_fit_tables(self._path, self._migrations, self._tables)
@@ -144,11 +146,11 @@ class Replica:
     def restore(self) -> bool:
         """Make the local database the newest there is; True if that brought anything.
 
-        The store's newest good snapshot replaces the content only when it is verified and
-        nothing is pending; an empty store and no local file give a new database.
+        A file that is there follows the log. Without one the newest good snapshot, verified, and
+        the entries after it make one; a store without a log gets a log and a new database.
 
-        Raises StoreError, SnapshotError, LocalError; Diverged, RolledBack, ForeignSnapshot where
-        the store's history is not the local one: the local file is kept as it is.
+        Raises StoreError, SnapshotError, LocalError; ForeignLog, RolledBack, EntryRefused, Diverged
+        where the log cannot be followed: the local file is kept as it is.
         """
         return self._exchanging(self._restore)
 
@@ -177,12 +179,13 @@ class Replica:
         A tick without news costs one request.
         """
 
-        def step() -> bool:
-            moved = self._synchronise()
+        def copy() -> bool:
             made = self._exchange.make_snapshot(self._require_live("copy"), only_if_due=True)
-            return moved or made is not None
+            return made is not None
 
-        return self._exchanging(step)
+        # Two exchanges: where no snapshot may be stored, the log can still be read and written.
+        moved = self._exchanging(self._synchronise)
+        return self._exchanging(copy) or moved
 
     def snapshot(self) -> SnapshotRef:
         """Publish what is pending, and have a snapshot in the store of all that is in the log."""
@@ -296,6 +299,9 @@ class Replica:
         if refused is not None:
             raise WritesStopped("write to", str(self._path), detail=str(refused)) from refused
         with live.transaction() as transaction:
+            if self._closing:
+                # It waited for another writer, while the last publication was prepared.
+                raise ReplicaClosed("write to", str(self._path))
             yield transaction
         self._publisher.wake()
         if wait_seconds is not None:
@@ -318,9 +324,11 @@ class Replica:
         writer's changes came first and this one could not be applied on top of them.
         """
         live = self._require_live("wait for")
-        self._publisher.wake()
+        live.refuse_within_transaction()
         deadline = time.monotonic() + timeout_seconds
         with self._progress:
+            before = self._attempts
+            self._publisher.wake()
             while True:
                 stored = live.is_stored(transaction_id)
                 if stored and live.was_set_aside(transaction_id):
@@ -332,7 +340,9 @@ class Replica:
                     # It was set aside, or belongs to another database.
                     remedy = "Look for it in the backups."
                     raise DurabilityTimeout("wait for", transaction_id, remedy)
-                if remaining <= 0 or type(error) in HALTED:
+                # What was wrong before may have been mended: the publisher is just looking.
+                current = self._attempts > before or not self._publisher.is_running
+                if remaining <= 0 or (type(error) in HALTED and current):
                     remedy = error.remedy if error is not None else ""
                     raise DurabilityTimeout("wait for", transaction_id, remedy) from error
                 self._progress.wait(remaining)
@@ -350,6 +360,9 @@ class Replica:
                 facts = live.facts()
             except ReplicaError as failure:
                 error = failure
+            except apsw.Error as failure:
+                # Another program has emptied or replaced the file.
+                error = LocalCorrupt("read", str(self._path), detail=str(failure))
         state = derive_state(
             closed=closed,
             restore_tried=tried,
@@ -381,10 +394,14 @@ class Replica:
     def close(self, flush_timeout_seconds: float) -> None:
         """Publish what is pending, for at most this long, and give the file up.
 
-        What could not be published stays pending in the file. Harmless when repeated.
+        What could not be published stays pending in the file. A block of another thread that is
+        still running then is waited for. Harmless when repeated. Raises RuntimeError within a
+        transaction of this thread.
         """
         if not self._ownership.is_mine():
             return
+        if self._live is not None:
+            self._live.refuse_within_transaction()
         with self._progress:
             if self._closing:
                 return
@@ -395,7 +412,11 @@ class Replica:
             self._live.wait_until_idle(flush_timeout_seconds)
         pending = self._live is not None and self._live.pending > 0
         flush = pending and flush_timeout_seconds > 0
-        ended = self._publisher.stop(max(0.0, deadline - time.monotonic()), flush=flush)
+        self._publisher.stop(
+            max(0.0, deadline - time.monotonic()),
+            flush=flush,
+            last=self._release_lease if self._exchange.may_hold_lease else None,
+        )
         with self._progress:
             self._closed = True
             live = self._live
@@ -404,8 +425,10 @@ class Replica:
         self._ownership.release()
         with self._progress:
             self._progress.notify_all()
-        if ended and self._last_error is None:
-            # Last, because the store is asked: another writer need not wait for a lease to end.
+
+    def _release_lease(self) -> None:
+        """Another writer need not wait for a lease to end."""
+        if self._last_error is None:
             self._exchange.release()
 
     def _open_local(self) -> LiveDatabase:
@@ -455,6 +478,7 @@ class Replica:
                 self._restore_tried = True
                 self._refused = self._last_error = None
                 self._last_success_at = self._clock()
+                self._attempts += 1
                 self._progress.notify_all()
         return result
 
@@ -462,6 +486,7 @@ class Replica:
         with self._progress:
             self._restore_tried = True
             self._last_error = error
+            self._attempts += 1
             # Once it has worked, a refusal may pass, and changes made meanwhile are worth keeping;
             # from the start it is a configuration that never reaches the right store.
             if isinstance(error, NewerSchema) or (

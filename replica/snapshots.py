@@ -79,12 +79,16 @@ _SMALL_SNAPSHOT_AGE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRef:
-    """Where a snapshot is; ``made_at`` is UTC by the store's clock, None if only hinted at."""
+    """Where a snapshot is; ``made_at`` is UTC by the store's clock, None if only hinted at.
+
+    ``entry_sha256`` is that of its newest entry, "" if unknown.
+    """
 
     sequence: int
     key: str
     size_bytes: int | None = None
     made_at: datetime | None = None
+    entry_sha256: str = ""
 
 
 def list_snapshots(store: ObjectStore) -> list[SnapshotRef]:
@@ -101,7 +105,8 @@ def read_head(store: ObjectStore, log_id: str) -> SnapshotRef | None:
         if head["log_id"] == log_id and _sequence_in(head["key"]) == head["sequence"]:
             size_bytes = int(head["size_bytes"])
             made_at = stored.info.modified_at
-            return SnapshotRef(head["sequence"], head["key"], size_bytes, made_at)
+            sha256 = str(head["entry_sha256"])
+            return SnapshotRef(head["sequence"], head["key"], size_bytes, made_at, sha256)
     except (ObjectNotFound, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         # A hint that says nothing is no hint.
         pass

@@ -24,7 +24,12 @@ _TOKEN = re.compile(
 
 
 def lint(connection: apsw.Connection, tables: Sequence[str], path: Path) -> None:
-    """Raises UnfitTables with everything that stands in the way of replicating ``tables``."""
+    """Raises UnfitTables with everything that stands in the way of replicating ``tables``.
+
+    Of a key that is a single INTEGER no schema tells who gives it: a program that has its ids from
+    elsewhere, or SQLite, which would give the same one to rows of two writers. NOT NULL written
+    out is the program's word that each INSERT names the id; whether it does is not checked.
+    """
     findings = [f"{table}: {finding}" for table in tables for finding in _check(connection, table)]
     if findings:
         raise UnfitTables("open", str(path), detail="; ".join(findings))
@@ -54,7 +59,7 @@ def _check_columns(connection: apsw.Connection, table: str) -> Iterator[str]:
     for column in columns:
         if column.in_key and not column.not_null:
             # A session passes over rows with a NULL key.
-            yield f"key column {column.name} may be NULL"
+            yield f"key column {column.name} may be NULL{_counted(connection, table)}"
         if column.hidden:
             yield f"column {column.name} is generated"
         if connection.column_metadata("main", table, column.name)[4]:
@@ -63,6 +68,19 @@ def _check_columns(connection: apsw.Connection, table: str) -> Iterator[str]:
         if collation.upper() != "BINARY":
             # Where changes are applied or compared, SQLite would take one text for the other.
             yield f"column {name} is compared as {collation}; put that into an index or a query"
+
+
+def _counted(connection: apsw.Connection, table: str) -> str:
+    """What to think of where SQLite would give the ids: in a key that stands for the rowid."""
+    keys = [
+        kind.casefold()
+        for (kind,) in connection.execute(
+            "SELECT type FROM pragma_table_xinfo(?, 'main') WHERE pk > 0", (table,)
+        )
+    ]
+    if keys != ["integer"]:
+        return ""
+    return ", and two writers would count alike where an INSERT does not name it"
 
 
 def _check_surroundings(connection: apsw.Connection, table: str) -> Iterator[str]:

@@ -14,6 +14,16 @@ _ENGINE_PREFIX = "replica_"
 _ENGINE_SETTINGS = frozenset({"user_version", "application_id", "writable_schema", "query_only"})
 _WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 _NOT_IN_A_BLOCK = frozenset({apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH})
+# They would outlive the block: a trigger of this connection would fire when others' changes come.
+_TEMPORARY = frozenset(
+    {
+        apsw.SQLITE_CREATE_TEMP_INDEX,
+        apsw.SQLITE_CREATE_TEMP_TABLE,
+        apsw.SQLITE_CREATE_TEMP_TRIGGER,
+        apsw.SQLITE_CREATE_TEMP_VIEW,
+    }
+)
+_DENIED = _NOT_IN_A_BLOCK | _TEMPORARY
 
 
 class Transaction:
@@ -55,7 +65,7 @@ class Transaction:
 
 @contextmanager
 def guarding(connection: apsw.Connection) -> Iterator[None]:
-    """Refuse statements that would write to the engine's tables or end the transaction.
+    """Refuse what would write to the engine's tables, end the transaction or outlive the block.
 
     They raise apsw.AuthError.
     """
@@ -72,4 +82,4 @@ def _authorize(
     own = action in _WRITES and first is not None and first.startswith(_ENGINE_PREFIX)
     setting = action == apsw.SQLITE_PRAGMA and second is not None and first is not None
     engines = setting and str(first).casefold() in _ENGINE_SETTINGS
-    return apsw.SQLITE_DENY if own or engines or action in _NOT_IN_A_BLOCK else apsw.SQLITE_OK
+    return apsw.SQLITE_DENY if own or engines or action in _DENIED else apsw.SQLITE_OK

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+# What it says of requests and sizes, test_request_counts.py says in each run.
+@pytest.mark.soak
 def test_the_benchmark_of_the_state_runs(tmp_path: Path) -> None:
     target = tmp_path / "state.json"
     run = subprocess.run(

@@ -415,20 +415,33 @@ def test_of_two_that_begin_a_new_log_one_is_told_that_there_is_one(
     assert in_new_log(opened) == ["one"]
 
 
-def test_new_log_whose_answer_was_lost_can_be_followed(opened: Opener, store: MemoryStore) -> None:
+def test_new_log_that_landed_before_a_restart_can_be_followed(
+    opened: Opener, store: MemoryStore
+) -> None:
     first = opened.filled("one")
     write(first, "pending")
     emptied(store)
     store.fail("put", log_key(1), error=unreachable("put"), after_effect=True)
+    store.before = lambda verb, key: cut_off(store, verb, key)
     with pytest.raises(StoreUnreachable):
         first.start_new_log()
+    store.before, store.away = (lambda verb, key: None), False
     assert store.numbers() == [1]
+    first.close(0)
+    first = opened.bare("first")
+    with pytest.raises(ForeignLog):
+        first.restore()
     with pytest.raises(LogNotEmpty, match="Take over"):
         first.start_new_log()
     first.take_over_from_store()
     assert first.status().state is State.OK
     assert names(first) == ["one"]
     assert store.keys("backups/") == [BACKUP]
+
+
+def cut_off(store: MemoryStore, verb: str, key: str) -> None:
+    """From the moment the new log has begun the store does not answer."""
+    store.away = verb == "get" and key == log_key(1) and store.numbers() == [1]
 
 
 def in_new_log(opened: Opener) -> list[str]:

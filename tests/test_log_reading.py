@@ -287,13 +287,13 @@ def test_long_log_is_read_in_lots(
     assert replicated(first) == replicated(second)
 
 
-def test_only_the_newest_entries_are_kept_and_they_are_the_very_bytes(
+def test_only_the_first_and_the_newest_entries_are_kept_and_they_are_the_very_bytes(
     opened: Opener, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("replica.advance.KEPT_ENVELOPES", 3)
     first = opened.filled("one", "two", "three", "four", "five")
     second = opened("second")
-    assert first.kept_envelopes() == {number: store.entry(number) for number in (4, 5, 6)}
+    assert first.kept_envelopes() == {number: store.entry(number) for number in (1, 4, 5, 6)}
     assert second.kept_envelopes() == first.kept_envelopes()
     store.damage(log_key(2), corrupted)
     with pytest.raises(EntryRefused, match="no copy of the original"):

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import apsw
 import pytest
 
 from replica import (
+    AccessDenied,
     EntryRefused,
     FileOwned,
+    LogNotEmpty,
     MomentUnknown,
     NewerSchema,
     ObjectInfo,
+    ObjectStore,
     PendingChanges,
+    ProbeResult,
     PutMode,
     Repair,
     Replica,
     ReplicaClosed,
     ReplicaError,
     State,
+    StoreMode,
     StoreUnreachable,
+    Transaction,
     WritesStopped,
     write_as_of,
     write_newest,
 )
-from replica.log import log_key
+from replica.adoption import OLD_ENGINE_TABLE
+from replica.log import LEASE_KEY, log_key
 from tests.app_process import wait_for
 from tests.replica_fixtures import Opener
 from tests.stores import (
@@ -43,9 +53,12 @@ from tests.stores import (
     MemoryStore,
     conflicts,
     corrupted,
+    denied,
     in_store,
     insert,
     names,
+    notes,
+    open_replica,
     replicated,
     unpacked,
     unreachable,
@@ -409,3 +422,402 @@ def test_restore_took_the_content_of_a_snapshot_that_the_log_does_not_hold(
     with closing(apsw.Connection(str(path))) as connection:
         found = [row[0] for row in connection.execute("SELECT name FROM notes ORDER BY name")]
     assert found == ["2"], "what the log says, not what a snapshot once held"
+
+
+def as_text_file(path: Path, store: MemoryStore) -> None:
+    path.write_bytes(b"my thesis")
+
+
+def as_damaged_file(path: Path, store: MemoryStore) -> None:
+    """With a change that is in no store."""
+    replica = open_replica(path, store, fetch_workers=1)
+    replica.restore()
+    write(replica, "pending", "x" * 20_000)
+    replica.close(0)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 8192)
+
+
+def as_earlier_file(path: Path, store: MemoryStore) -> None:
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute(
+            f"CREATE TABLE {OLD_ENGINE_TABLE} (x);"
+            "CREATE TABLE replica_transactions (transaction_id, sequence, stored_at);"
+            "INSERT INTO replica_transactions VALUES ('unsaved', NULL, NULL)"
+        )
+
+
+def as_file_of_another_log(path: Path, store: MemoryStore) -> None:
+    replica = open_replica(path, MemoryStore(ManualClock()), fetch_workers=1)
+    replica.restore()
+    write(replica, "elsewhere")
+    replica.sync_now()
+    replica.close(0)
+
+
+@pytest.mark.parametrize(
+    "make", [as_text_file, as_damaged_file, as_earlier_file, as_file_of_another_log]
+)
+def test_download_destroyed_a_file_that_was_not_a_copy_of_the_log(
+    opened: Opener, store: MemoryStore, tmp_path: Path, make: Callable[[Path, MemoryStore], None]
+) -> None:
+    opened.filled("a")
+    path = tmp_path / "target" / "copy.db"
+    path.parent.mkdir()
+    make(path, store)
+    before = path.read_bytes()
+    for _ in range(2):
+        assert write_newest(store, path, SCHEMA, TABLES)
+        with closing(apsw.Connection(str(path))) as connection:
+            assert connection.execute("SELECT name FROM notes").fetchall() == [("a",)]
+    beside = ("copy.db", "copy.db.lock")
+    files = [each for each in path.parent.iterdir() if not each.name.endswith(("-wal", "-shm"))]
+    [kept] = [each for each in files if each.name not in beside]
+    assert kept.read_bytes() == before
+
+
+def test_writes_went_on_above_a_hole_that_was_made_within_the_minute(
+    opened: Opener, store: MemoryStore, clock: ManualClock
+) -> None:
+    replica = opened.filled("2", "3")
+    for key in store.keys("log/"):
+        del store.objects[key]
+    write(replica, "4")
+    replica.sync_now()
+    clock.advance(minutes=2)
+    write(replica, "5")
+    with pytest.raises(EntryRefused):
+        replica.sync_now()
+    assert replica.status().state is State.HALTED
+    assert [repair.sequence for repair in replica.repair()] == [1, 2, 3]
+    replica.sync_now()
+    assert store.numbers() == [1, 2, 3, 4, 5]
+
+
+def test_writer_that_was_behind_filled_a_hole_with_an_entry_of_its_own(
+    opened: Opener, store: MemoryStore, clock: ManualClock
+) -> None:
+    behind = opened("behind")
+    first = opened.filled("2", "3", "4")
+    del store.objects[log_key(2)]
+    clock.advance(minutes=2)
+    write(behind, "another 2")
+    with pytest.raises(EntryRefused):
+        behind.sync_now()
+    assert store.numbers() == [1, 3, 4]
+    assert [repair.sequence for repair in first.repair()] == [2]
+    behind.sync_now()
+    assert names(behind) == ["2", "3", "4", "another 2"]
+
+
+def test_change_that_waited_for_another_while_the_replica_closed_was_accepted(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = opened("a")
+    live = replica._live
+    assert live is not None
+    transaction = live.transaction
+
+    def late() -> AbstractContextManager[Transaction]:
+        replica._closing = True
+        return transaction()
+
+    monkeypatch.setattr(live, "transaction", late)
+    with pytest.raises(ReplicaClosed):
+        write(replica, "late")
+    assert replica.status().pending_transactions == 0
+    replica._closing = False
+
+
+def test_restore_by_time_took_a_snapshot_from_before_the_clock_went_back(
+    opened: Opener, store: MemoryStore, clock: ManualClock, tmp_path: Path
+) -> None:
+    replica = opened("a")
+    evening = clock.now
+    for name in ("0", "1", "2"):
+        write(replica, name)
+        replica.sync_now()
+        clock.advance(hours=1)
+    clock.now = evening + timedelta(minutes=10)
+    replica.snapshot()
+    path = tmp_path / "then.db"
+    assert write_as_of(store, path, SCHEMA, TABLES, evening + timedelta(minutes=90))
+    with closing(apsw.Connection(str(path))) as connection:
+        found = [row[0] for row in connection.execute("SELECT name FROM notes ORDER BY name")]
+    assert found == ["0", "1"]
+
+
+@pytest.mark.parametrize("reads_fail_too", [False, True])
+def test_new_log_whose_answer_was_lost_was_taken_for_a_strangers(
+    opened: Opener, store: MemoryStore, reads_fail_too: bool
+) -> None:
+    replica = opened.filled("a")
+    store.objects.clear()
+    write(replica, "pending")
+    store.fail("put", "log/", error=unreachable("put"), after_effect=True)
+    if reads_fail_too:
+
+        def cut(verb: str, key: str) -> None:
+            # From the claim on nothing can be read, until the next attempt.
+            store.away = verb == "get" and key == log_key(1) and store.numbers() == [1]
+
+        store.before = cut
+        with pytest.raises(StoreUnreachable):
+            replica.start_new_log()
+        store.before, store.away = (lambda verb, key: None), False
+    replica.start_new_log()
+    replica.sync_now()
+    assert replica.status().state is State.OK
+    assert names(opened("b")) == ["a", "pending"]
+
+
+def test_stranger_s_log_was_never_taken_for_the_one_that_was_being_begun(
+    opened: Opener, store: MemoryStore
+) -> None:
+    replica = opened.filled("a")
+    store.objects.clear()
+    store.fail("put", "log/", error=unreachable("put"))
+    with pytest.raises(StoreUnreachable):
+        replica.start_new_log()
+    opened("stranger")
+    with pytest.raises(LogNotEmpty):
+        replica.start_new_log()
+
+
+@pytest.mark.parametrize("loss", [corrupted, None], ids=["damaged", "missing"])
+@pytest.mark.parametrize("who", ["first", "from a snapshot"])
+def test_first_entry_was_kept_by_nobody(
+    opened: Opener,
+    store: MemoryStore,
+    who: str,
+    loss: Callable[[bytes], bytes] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("replica.advance.KEPT_ENVELOPES", 2)
+    first = opened.filled("2", "3")
+    first.snapshot()
+    replica = first if who == "first" else opened("second")
+    for number in range(5):
+        write(replica, f"more {number}")
+        replica.sync_now()
+    assert sorted(replica.kept_envelopes()) == [1, 7, 8]
+    first_entry = store.entry(1)
+    if loss:
+        store.damage(log_key(1), loss)
+    else:
+        del store.objects[log_key(1)]
+    assert replica.repair() == (Repair(1, "kept copy"),)
+    assert store.entry(1) == first_entry
+    opened("new")
+
+
+def test_threads_that_read_ahead_outlived_a_failed_start(
+    opened: Opener, store: MemoryStore
+) -> None:
+    opened.filled("2", "3").snapshot()
+    for key in [log_key(2), log_key(3)]:
+        del store.objects[key]
+    with pytest.raises(ReplicaError):
+        opened("new", fetch_workers=4)
+    ahead = [each for each in threading.enumerate() if each.name.startswith("replica-ahead")]
+    wait_for(lambda: not any(each.is_alive() for each in ahead), what="the threads to end")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMP TRIGGER spy AFTER INSERT ON notes BEGIN UPDATE notes SET text = 'x'; END",
+        "CREATE TEMP TABLE notes (name)",
+        "CREATE TEMP VIEW notes AS SELECT 1",
+    ],
+    ids=["trigger", "table", "view"],
+)
+def test_temporary_object_of_a_block_changed_what_others_had_written(
+    opened: Opener, statement: str
+) -> None:
+    first, second = opened("1"), opened("2")
+    with pytest.raises(apsw.AuthError), first.transaction() as transaction:
+        transaction.execute(statement)
+    write(second, "a", "as it was written")
+    second.sync_now()
+    first.sync_now()
+    assert notes(first) == notes(second)
+
+
+def test_everything_pending_was_in_memory_at_once(
+    opened: Opener, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replica.live._ENTRY_BYTES", 1 << 16)
+    size, count = 1 << 20, 24
+    replica = opened("a")
+    for number in range(count):
+        write(replica, f"{number:02}", "x" * size)
+    tracemalloc.start()
+    try:
+        replica.sync_now()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert replica.status().pending_transactions == 0
+    assert peak < count * size / 2
+
+
+def test_kept_envelopes_were_bounded_in_number_only(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replica.advance.KEPT_ENVELOPES_BYTES", 30_000)
+    replica = opened("a")
+    for number in range(5):
+        write(replica, str(number), Random(number).randbytes(5_000).hex())
+        replica.sync_now()
+    sizes = {sequence: len(body) for sequence, body in replica.kept_envelopes().items()}
+    assert (min(sizes), max(sizes)) == (1, 6)
+    assert 10_000 < sum(sizes.values()) <= 31_000
+    write(replica, "one that is larger", Random(9).randbytes(40_000).hex())
+    replica.sync_now()
+    assert sorted(replica.kept_envelopes()) == [1, 7]
+
+
+def test_closing_waited_for_a_slow_store_beyond_its_time(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    replica = open_replica(tmp_path / "a.db", store, probe=distrusting, fetch_workers=1)
+    replica.restore()
+    write(replica, "a")
+    replica.sync_now()
+    may_answer = threading.Event()
+    store.before = lambda verb, key: wait_briefly(may_answer)
+    closer = threading.Thread(target=replica.close, args=(0.05,))
+    closer.start()
+    closer.join(5)
+    in_time = not closer.is_alive()
+    may_answer.set()
+    closer.join(10)
+    assert in_time
+    wait_for(lambda: not holder_of(store), what="the lease to be free")
+
+
+def test_lease_was_not_released_by_a_replica_without_a_publisher(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    replica = open_replica(tmp_path / "a.db", store, probe=distrusting, fetch_workers=1)
+    replica.restore()
+    write(replica, "a")
+    replica.sync_now()
+    assert holder_of(store)
+    replica.close(10)
+    assert not holder_of(store)
+
+
+def test_time_of_an_entry_was_settled_by_looking_at_every_transaction(
+    clock: ManualClock, tmp_path: Path
+) -> None:
+    store = TwoClocks(clock)
+    opened = Opener(tmp_path, clock, store)
+    first, second = opened("1"), opened("2")
+    for number in range(3):
+        clock.advance(seconds=10)
+        write(first, f"{number}")
+        first.sync_now()
+    live = first._live
+    assert live is not None
+    statements: list[str] = []
+
+    def note(cursor: apsw.Cursor, statement: str, bindings: object) -> bool:
+        if statement.startswith("UPDATE replica_transactions"):
+            statements.append(statement)
+        return True
+
+    second.sync_now()
+    write(second, "another's")
+    second.sync_now()
+    live._writer.exec_trace = note
+    first.sync_now()
+    live._writer.exec_trace = None
+    [statement] = statements
+    values = ("",) * statement.count("?")
+    [plan] = live._writer.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+    assert plan[3].startswith("SEARCH")
+    assert times(first)[4] == times(second)[4]
+    opened.close()
+
+
+def test_waiting_or_closing_within_a_transaction_never_ended(opened: Opener) -> None:
+    replica = opened("a")
+    with replica.transaction() as transaction:
+        insert(transaction, "a")
+        with pytest.raises(RuntimeError, match="within a transaction"):
+            replica.wait_until_durable(transaction.id, 5)
+        with pytest.raises(RuntimeError, match="within a transaction"):
+            replica.close(5)
+    assert names(replica) == ["a"]
+
+
+def test_snapshot_of_a_history_that_was_lost_stood_for_one_of_the_log(
+    opened: Opener, store: MemoryStore
+) -> None:
+    first, second = opened("1"), opened("2")
+    write(first, "lost")
+    first.sync_now()
+    first.snapshot()
+    stale = store.objects["head.json"]
+    del store.objects[log_key(2)]
+    write(second, "other")
+    second.sync_now()
+    made = second.snapshot()
+    assert store.objects["head.json"] != stale
+    with unpacked(store, made.key, second.path.parent) as connection:
+        assert connection.execute("SELECT name FROM notes").fetchall() == [("other",)]
+
+
+def test_wait_failed_with_an_error_that_had_been_mended(opened: Opener, store: MemoryStore) -> None:
+    replica = opened.filled("a", "b")
+    sound = store.objects[log_key(3)]
+    store.damage(log_key(3), corrupted)
+    write(replica, "c")
+    replica._exchange.forget_place()
+    with pytest.raises(EntryRefused):
+        replica.sync_now()
+    store.objects[log_key(3)] = sound
+    asked = threading.Event()
+    store.before = lambda verb, key: wait_briefly(asked)
+    transaction_id = write(replica, "d")
+    replica.start_publisher()
+    threading.Timer(0.1, asked.set).start()
+    replica.wait_until_durable(transaction_id, 20)
+
+
+def test_status_raised_when_another_program_had_emptied_the_file(opened: Opener) -> None:
+    replica = opened.filled("a")
+    with closing(apsw.Connection(str(replica.path))) as other:
+        for (name,) in other.execute(
+            "SELECT name FROM sqlite_schema WHERE name LIKE 'replica%' AND type = 'table'"
+        ).fetchall():
+            other.execute(f"DROP TABLE {name}")
+    assert isinstance(replica.status().last_error, ReplicaError)
+
+
+def test_writes_were_refused_where_only_snapshots_were_denied(
+    opened: Opener, store: MemoryStore
+) -> None:
+    opened.filled("a")
+    replica = opened.bare("b")
+    store.fail("put", "snapshots/", error=denied("put"))
+    with pytest.raises(AccessDenied):
+        replica.tick()
+    write(replica, "b")
+    replica.sync_now()
+    assert store.numbers() == [1, 2, 3]
+
+
+def distrusting(store: ObjectStore, randomness: Random) -> ProbeResult:
+    return ProbeResult(StoreMode.SINGLE_WRITER, ("creates overwrite",))
+
+
+def holder_of(store: MemoryStore) -> str:
+    return str(json.loads(store.objects[LEASE_KEY].body)["writer_id"])
+
+
+def wait_briefly(event: threading.Event) -> None:
+    event.wait(20)

@@ -132,7 +132,8 @@ def test_place_in_the_log_is_looked_at_once_a_minute_before_a_claim(
     replica.sync_now()
     write(replica, "two")
     replica.sync_now()
-    assert store.requests == [("get", log_key(1)), ("put", log_key(2)), ("put", log_key(3))]
+    look = [("get", log_key(1)), ("list", "log/")]
+    assert store.requests == [*look, ("put", log_key(2)), ("put", log_key(3))]
 
 
 def test_block_that_changes_nothing_leaves_nothing_pending(opened: Opener) -> None:

@@ -21,7 +21,22 @@ from tests.simulation.claims import FLOOR, FLOORS
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = 500
-CHUNK = 50
+CHUNK = 125
+
+# Where a defect that needs many seeds was found last: with these the search begins. They move with
+# the engine's requests, and cost a little time when they are out of date.
+FOUND_LAST = {
+    "claims-are-made-anew": 12,
+    "damaged-entries-are-accepted": 44,
+    "denied-is-the-end-of-the-log": 50,
+    "no-identity-check": 6,
+    "no-parent-hash": 166,
+    "outbox-after-the-commit": 281,
+    "own-entries-are-skipped": 6,
+    "refusal-is-a-lost-race": 12,
+    "sent-is-durable": 18,
+    "uploaded-before-it-is-committed": 8,
+}
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +69,9 @@ def test_the_invariants_hold_and_everything_that_should_happen_does() -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_deliberate_defect_is_found(name: str) -> None:
-    run = simulate("--variant", name, "--seeds", str(SEEDS))
+    run = simulate("--variant", name, "--first", str(FOUND_LAST.get(name, 0)), "--seeds", "5")
+    if run.returncode != 0:
+        run = simulate("--variant", name, "--seeds", str(SEEDS))
     assert run.returncode == 0, run.stdout + run.stderr
     print(run.stdout)
 

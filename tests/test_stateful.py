@@ -482,7 +482,7 @@ def _content(replica: Replica) -> Content:
 
 
 ORDINARY = settings(
-    max_examples=60,
+    max_examples=25,
     stateful_step_count=30,
     derandomize=True,
     database=None,

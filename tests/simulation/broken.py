@@ -96,10 +96,8 @@ def _refusal_is_a_lost_race() -> _Patches:
 def _undo_with_the_original_changeset() -> _Patches:
     """Pending changes are undone as they were recorded first, not as they were applied last."""
 
-    def undo_intents(
-        connection: apsw.Connection, outbox: Sequence[Pending], tables: Sequence[str]
-    ) -> None:
-        for pending in reversed(outbox):
+    def undo_intents(connection: apsw.Connection, tables: Sequence[str]) -> None:
+        for pending in reversed(read_outbox(connection)):
             undo(connection, pending.intent, tables, "pending")
 
     yield advancing, "_undo", undo_intents
@@ -187,10 +185,10 @@ def _claims_are_made_anew() -> _Patches:
 def _no_identity_check() -> _Patches:
     """A replica never looks whether the log is the one that it is part of."""
 
-    def require_place(self: exchange.Exchange, position: Position) -> None:
+    def require_entry(self: exchange.Exchange, position: Position) -> None:
         self._log_of(position)
 
-    yield exchange.Exchange, "_require_place", require_place
+    yield exchange.Exchange, "_require_entry", require_entry
 
 
 @_variant
@@ -386,7 +384,7 @@ def _advance_over_strangers(
     """As the engine's own ``advance``, but nothing that comes is taken for one's own."""
     outbox = read_outbox(writer)
     rows = list(writer.execute("SELECT * FROM replica_outbox"))
-    advancing._undo(writer, outbox, tables)
+    advancing._undo(writer, tables)
     writer.execute("DELETE FROM replica_outbox")
     advancing.advance(writer, fetched, position, migrations, tables)
     marks = ", ".join("?" * len(rows[0])) if rows else ""
