@@ -1,0 +1,1 @@
+"""Where tonight's games and last night's results come from."""
