@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -14,11 +14,27 @@ import pandas as pd
 
 from nba.errors import ReferenceDamaged, ReferenceMissing
 from nba.reference_build import build_reference, reference_hash, verify_reference
+from nba.reference_learned import BUNDLED, LEARNED
+from nba.reference_rosters import (
+    ROSTERS_AS_OF,
+    Ask,
+    appeared,
+    last_games,
+    latest_appearance,
+    roster_rows,
+)
 from nba.reference_tables import SCHEMA_VERSION
 from nba.seasons import ScheduledGame, UndecidedGame
 from nba.stats import STATS
 
-__all__ = ["Reference", "ReferenceInfo", "build_reference", "reference_hash", "verify_reference"]
+__all__ = [
+    "ROSTERS_AS_OF",
+    "Reference",
+    "ReferenceInfo",
+    "build_reference",
+    "reference_hash",
+    "verify_reference",
+]
 
 _READ_ONLY: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _SCHEDULE_COLUMNS: Final = (
@@ -52,8 +68,14 @@ class ReferenceInfo:
     data_as_of: date
 
 
+ReadLearned = Callable[[], AbstractContextManager[apsw.Connection]]
+"""Opens a reading connection: the state as `main`, the reference file as `reference`."""
+
+
 class Reference:
     """Read-only questions to a reference file made by `build_reference`.
+
+    With `learned` the answers hold what the state has learned since as well: see `with_learned`.
 
     May be shared between threads: each call opens a connection of its own and closes it. Frames
     hold `game_date` as pandas timestamps without a zone (Eastern dates), ids as integers, stats as
@@ -80,9 +102,18 @@ class Reference:
     of this version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, learned: ReadLearned | None = None) -> None:
         self._path = path
+        self._learned = learned
+        self._tables = BUNDLED if learned is None else LEARNED
         self._info = self._read_info()
+
+    def with_learned(self, learned: ReadLearned) -> Reference:
+        """The same questions, answered from the bundled seasons and the state together.
+
+        A question then sees one moment of the state, and two questions may see two.
+        """
+        return Reference(self._path, learned)
 
     @property
     def path(self) -> Path:
@@ -93,15 +124,32 @@ class Reference:
         return self._info
 
     def data_as_of(self) -> date:
-        """The Eastern date of the newest bundled box score."""
-        return self._info.data_as_of
+        """The Eastern date of the newest box score."""
+        latest = self.latest_box_score(date.max)
+        return self._info.data_as_of if latest is None else latest
 
     def latest_box_score(self, before: date) -> date | None:
         """The date of the newest box score before a date."""
-        [(day,)] = self._rows(
-            "SELECT max(game_date) FROM player_games WHERE game_date < ?", before.isoformat()
-        )
+        [(day,)] = self._rows(self._tables.latest_date, before.isoformat())
         return None if day is None else date.fromisoformat(day)
+
+    def seasons_since(self, day: date) -> tuple[str, ...]:
+        """The seasons with box scores of games after a date, ascending."""
+        rows = self._rows(
+            "SELECT DISTINCT season FROM games WHERE game_date > ?"
+            f" AND {self._tables.has_box_scores()} ORDER BY season",
+            day.isoformat(),
+        )
+        return tuple(season for (season,) in rows)
+
+    def unfinished(self, until: date) -> list[ScheduledGame]:
+        """The scheduled games up to a date, inclusive, of which no final score is known."""
+        scheduled = self._scheduled(
+            "WHERE game_date <= ? AND NOT EXISTS (SELECT 1 FROM games"
+            " WHERE games.game_id = schedule.game_id)",
+            until.isoformat(),
+        )
+        return [game for game in scheduled if isinstance(game, ScheduledGame)]
 
     def schedule(self) -> tuple[ScheduledGame | UndecidedGame, ...]:
         """The whole schedule by date and tip-off, undecided games last; see `seasons.tonight`."""
@@ -115,7 +163,9 @@ class Reference:
 
     def bundled_dates(self) -> tuple[date, ...]:
         """The dates that have box scores, ascending: those that a replay can be compared with."""
-        return self._dates("SELECT DISTINCT game_date FROM player_games ORDER BY game_date")
+        return self._dates(
+            f"SELECT DISTINCT game_date FROM ({self._tables.dates}) ORDER BY game_date"
+        )
 
     def covers(self, slate_date: date) -> bool:
         """Whether a date lies within a bundled season with box scores or within the schedule."""
@@ -156,14 +206,29 @@ class Reference:
         """Every player: player_id, player_name, position ("" unknown), roster_team (None: none)."""
         return self._frame((*_PERSON_COLUMNS, "roster_team"), "players ORDER BY player_id")
 
-    def roster(self, team_id: int) -> pd.DataFrame:
-        """The newest roster of a team: player_id, player_name, position; empty if unknown."""
-        return self._frame(
-            _PERSON_COLUMNS,
-            "players WHERE roster_team = (SELECT team FROM teams WHERE team_id = ?)"
-            " ORDER BY player_id",
+    def roster(self, team_id: int, on: date = date.max) -> pd.DataFrame:
+        """The newest roster of a team that was known on a date; empty if none is known.
+
+        Columns player_id, player_name, position, and `latest_team_id`, `latest_game` of his latest
+        game before `on` (None without one). A player who has played for another team since the
+        roster was published is on that team's.
+        """
+        with self._connection() as connection:
+            rows = roster_rows(self._asker(connection), self._tables, team_id, on)
+        people = self._people([player_id for player_id, _, _ in rows])
+        found = pd.DataFrame(rows, columns=["player_id", "latest_team_id", "latest_game"])
+        return people.merge(found, on="player_id")
+
+    def games_played(self, team_id: int, since: date, before: date) -> int:
+        """How many games with box scores a team has from a date on and before another."""
+        [(count,)] = self._rows(
+            "SELECT count(*) FROM games WHERE ?1 IN (home_team_id, away_team_id)"
+            f" AND game_date >= ?2 AND game_date < ?3 AND {self._tables.has_box_scores()}",
             team_id,
+            since.isoformat(),
+            before.isoformat(),
         )
+        return int(count)
 
     def games(self, *, before: date | None = None, on: date | None = None) -> pd.DataFrame:
         """Final scores by date: game_id, season, game_date, home_team_id, away_team_id,
@@ -211,7 +276,8 @@ class Reference:
         a player's games in the order they were played."""
         columns = ("player_id", "game_date", *STATS)
         sql = (
-            f"SELECT {', '.join(columns)} FROM player_games WHERE player_id = ? AND game_date < ?"
+            f"{self._tables.common} SELECT {', '.join(columns)} FROM player_games"
+            " WHERE player_id = ? AND game_date < ?"
             " ORDER BY game_date DESC, game_id DESC LIMIT ?"
         )
         day = before.isoformat()
@@ -230,27 +296,18 @@ class Reference:
 
         Columns player_id, player_name, position.
         """
-        return self._frame(
-            _PERSON_COLUMNS,
-            "players WHERE player_id IN (SELECT player_id FROM player_games WHERE team_id = ?1"
-            " AND game_id IN (SELECT DISTINCT game_id FROM player_games WHERE team_id = ?1"
-            " AND game_date < ?2 ORDER BY game_date DESC, game_id DESC LIMIT ?3))"
-            " AND ?1 = (SELECT latest.team_id FROM player_games AS latest"
-            " WHERE latest.player_id = players.player_id AND latest.game_date < ?2"
-            " ORDER BY latest.game_date DESC, latest.game_id DESC LIMIT 1) ORDER BY player_id",
-            team_id,
-            before.isoformat(),
-            team_games,
-        )
+        with self._connection() as connection:
+            ask = self._asker(connection)
+            games = last_games(ask, self._tables, team_id, before, team_games)
+            played = appeared(ask, games, team_id)
+            stayed = [one for one in played if latest_appearance(ask, one, before)[1] == team_id]
+        return self._people(stayed)
 
     def latest_team_game(self, team_id: int, before: date) -> date | None:
         """The date of a team's last game with box scores before a date."""
-        [(day,)] = self._rows(
-            "SELECT max(game_date) FROM player_games WHERE team_id = ? AND game_date < ?",
-            team_id,
-            before.isoformat(),
-        )
-        return None if day is None else date.fromisoformat(day)
+        with self._connection() as connection:
+            games = last_games(self._asker(connection), self._tables, team_id, before, 1)
+        return date.fromisoformat(games[0][1]) if games else None
 
     def newcomer_games(self, before: date) -> pd.DataFrame:
         """First ten games of newcomers, before a date: position (G, F, C or "") and the stats."""
@@ -258,8 +315,23 @@ class Reference:
             ("position", *STATS), "newcomer_games WHERE game_date < ?", before.isoformat()
         )
 
+    def _people(self, player_ids: Sequence[int]) -> pd.DataFrame:
+        ids = ", ".join(str(int(one)) for one in player_ids)
+        return self._frame(
+            _PERSON_COLUMNS, f"players WHERE player_id IN ({ids}) ORDER BY player_id"
+        )
+
+    def _asker(self, connection: apsw.Connection) -> Ask:
+        return lambda sql, bindings: connection.execute(
+            f"{self._tables.common} {sql}", bindings
+        ).fetchall()
+
     @contextmanager
     def _connection(self) -> Iterator[apsw.Connection]:
+        if self._learned is not None:
+            with self._learned() as connection:
+                yield connection
+            return
         if not self._path.exists():
             raise ReferenceMissing(
                 "Reading the reference",
@@ -283,7 +355,7 @@ class Reference:
 
     def _rows(self, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
         with self._connection() as connection:
-            return connection.execute(sql, bindings).fetchall()
+            return connection.execute(f"{self._tables.common} {sql}", bindings).fetchall()
 
     def _frame(self, columns: Sequence[str], source: str, *bindings: object) -> pd.DataFrame:
         rows = self._rows(f"SELECT {', '.join(columns)} FROM {source}", *bindings)

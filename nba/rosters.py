@@ -1,26 +1,31 @@
 """Who is expected to play, and how a team's 240 minutes are shared among them.
 
-From the day of the newest rosters on, a team's candidates are its roster. For earlier dates they
-are the players whose latest game before the date was for that team, and who appeared in one of its
-last three games (in one of its last twenty on the first evening after a summer). Of the candidates
+For dates before the bundled rosters a team's candidates are the players whose latest game before
+the date was for that team, and who appeared in one of its last three games (in one of its last
+twenty on the first evening after a summer). From the rosters' day on they are the newest roster, a
+player counting for the team for which he has played since; and once three games of the season are
+known, of these only who appeared in one of the last three, or has lately come from another team. Of
+the candidates
 the ten with the most projected minutes are expected to play: on average 10.6 do, and each further
 name costs every projection of minutes more than it adds (see `docs/model.md`).
 """
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nba.reference import Reference
+from nba.availability import Availability, is_expected
+from nba.reference import ROSTERS_AS_OF, Reference
+from nba.seasons import season_of
 
 __all__ = [
     "GAME_MINUTES",
-    "ROSTERS_AS_OF",
     "ROTATION_PLAYERS",
     "TEAM_MINUTES",
     "candidates",
@@ -31,7 +36,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-ROSTERS_AS_OF: Final = date(2026, 8, 1)
 ROTATION_PLAYERS: Final = 10
 TEAM_MINUTES: Final = 240.0
 GAME_MINUTES: Final = 48.0
@@ -39,19 +43,54 @@ GAME_MINUTES: Final = 48.0
 _RECENT_TEAM_GAMES: Final = 3
 _RECENT_TEAM_GAMES_AFTER_A_SUMMER: Final = 20
 _SUMMER_DAYS: Final = 60
+# A trade is made known some days before the first game for the new team.
+_ARRIVAL: Final = timedelta(days=21)
 _SHORTEST_SHARE: Final = 1e-3
 # The curve is fixed at a whole game, so the longest projections start just below it.
 _LONGEST_SHARE: Final = 0.99
 _STEEPEST_EXPONENT: Final = 200.0
 
 
-def candidates(reference: Reference, team_id: int, slate_date: date) -> pd.DataFrame:
+def candidates(
+    reference: Reference,
+    team_id: int,
+    slate_date: date,
+    availability: Mapping[int, Availability],
+) -> pd.DataFrame:
     """Who may play for a team on a date: player_id, player_name, position, by player_id.
 
-    Nothing from that date or after it is looked at.
+    Nothing from that date or after it is looked at but for `availability`, by player id.
     """
-    if slate_date >= ROSTERS_AS_OF:
-        return reference.roster(team_id)
+    if slate_date < ROSTERS_AS_OF:
+        players = _recent_players(reference, team_id, slate_date)
+    else:
+        players = _listed_players(reference, team_id, slate_date, availability)
+    unexpected = {one for one, word in availability.items() if not is_expected(word)}
+    expected = players[~players["player_id"].isin(unexpected)]
+    return expected[["player_id", "player_name", "position"]].reset_index(drop=True)
+
+
+def _listed_players(
+    reference: Reference,
+    team_id: int,
+    slate_date: date,
+    availability: Mapping[int, Availability],
+) -> pd.DataFrame:
+    roster = reference.roster(team_id, slate_date)
+    season_begin = date(int(season_of(slate_date)[:4]), 8, 1)
+    if reference.games_played(team_id, season_begin, slate_date) >= _RECENT_TEAM_GAMES:
+        recent = reference.recent_players(team_id, slate_date, _RECENT_TEAM_GAMES)
+        arrived = (
+            roster["latest_game"].notna()
+            & (roster["latest_team_id"] != team_id)
+            & (roster["latest_game"] >= (slate_date - _ARRIVAL).isoformat())
+        )
+        seen = {*recent["player_id"], *availability}
+        roster = roster[roster["player_id"].isin(seen) | arrived]
+    return roster
+
+
+def _recent_players(reference: Reference, team_id: int, slate_date: date) -> pd.DataFrame:
     latest = reference.latest_team_game(team_id, slate_date)
     if latest is None:
         return reference.recent_players(team_id, slate_date, 0)

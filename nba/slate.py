@@ -9,6 +9,7 @@ from typing import Final
 
 import pandas as pd
 
+from nba.availability import Availability
 from nba.errors import UnknownSlate
 from nba.projections import (
     FULL_HISTORY_GAMES,
@@ -54,6 +55,7 @@ class PlayerProjection:
     `from_prior` is True when the prior of his position has a share in it, that is below ten
     earlier games. `games_of_history` counts the earlier games that were looked at and `last_game`
     is the date of the latest one, None for a newcomer. `position` is "" where it is unknown.
+    `availability` is what the owner has said of him, None without a word.
     """
 
     game_id: str
@@ -68,6 +70,7 @@ class PlayerProjection:
     games_of_history: int
     last_game: date | None
     bands: Mapping[Stat, Band]
+    availability: Availability | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,16 @@ class SlateProjection:
     undecided_games: int
 
 
-def project_slate(reference: Reference, slate_date: date) -> SlateProjection:
+def project_slate(
+    reference: Reference,
+    slate_date: date,
+    availability: Mapping[int, Availability] | None = None,
+) -> SlateProjection:
     """Project every decided game of `slate_date` from what happened before that date.
+
+    `availability` says by player id who is out, doubtful, questionable or back: who is not
+    expected to play is left out and his minutes go to his team-mates, and who is on the roster
+    and said to be available or questionable is considered even if he missed the last games.
 
     An evening without games inside a season gives a projection without games; a date outside
     every bundled season and the schedule raises UnknownSlate. Nothing from that date or after it
@@ -115,7 +126,7 @@ def project_slate(reference: Reference, slate_date: date) -> SlateProjection:
         model_version=MODEL_VERSION,
         data_as_of=reference.latest_box_score(slate_date),
         games=_project_games(reference, slate_date, games),
-        players=_project_players(reference, slate_date, games),
+        players=_project_players(reference, slate_date, games, availability or {}),
         undecided_games=len(undecided),
     )
 
@@ -136,17 +147,20 @@ def _project_games(
 
 
 def _project_players(
-    reference: Reference, slate_date: date, games: Sequence[ScheduledGame]
+    reference: Reference,
+    slate_date: date,
+    games: Sequence[ScheduledGame],
+    availability: Mapping[int, Availability],
 ) -> tuple[PlayerProjection, ...]:
     team_ids = sorted({team for game in games for team in (game.home_team_id, game.away_team_id)})
-    lineups = {team: candidates(reference, team, slate_date) for team in team_ids}
+    lineups = {team: candidates(reference, team, slate_date, availability) for team in team_ids}
     player_ids = [int(one) for team in team_ids for one in lineups[team]["player_id"]]
     latest = reference.latest_games(player_ids, slate_date, WINDOW_GAMES)
     priors = priors_of(reference.newcomer_games(slate_date))
     last_games = latest.groupby("player_id")["game_date"].last()
     by_team = {team: _project_team(lineups[team], latest, last_games, priors) for team in team_ids}
     return tuple(
-        player.in_game(game, is_home)
+        player.in_game(game, is_home, availability.get(player.player_id))
         for game in games
         for is_home in (False, True)
         for player in by_team[game.home_team_id if is_home else game.away_team_id]
@@ -164,7 +178,9 @@ class _ExpectedPlayer:
     last_game: date | None
     bands: Mapping[Stat, Band]
 
-    def in_game(self, game: ScheduledGame, is_home: bool) -> PlayerProjection:
+    def in_game(
+        self, game: ScheduledGame, is_home: bool, availability: Availability | None
+    ) -> PlayerProjection:
         teams = (game.home_team, game.away_team) if is_home else (game.away_team, game.home_team)
         return PlayerProjection(
             game_id=game.game_id,
@@ -179,6 +195,7 @@ class _ExpectedPlayer:
             games_of_history=self.games_of_history,
             last_game=self.last_game,
             bands=self.bands,
+            availability=availability,
         )
 
 

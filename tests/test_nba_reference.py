@@ -299,7 +299,11 @@ def test_recent_players_leave_out_who_has_moved_on(tmp_path: Path) -> None:
     rows += [played(3, days[2], "0022300002")]
     rows += [played(4, days[2], "0022300002"), played(4, days[3], "0022300009", AWAY)]  # traded
     rows += [played(5, DAY, "0022300010")]  # plays only on the evening itself
-    reference = Reference(build_reference(small_bundle(tmp_path / "d", rows), tmp_path / "r.db"))
+    names = [f"002230000{number}" for number in range(4)]
+    games = [final_score(*one, 100, 99) for one in zip(names, days, strict=True)]
+    games += [final_score("0022300009", days[3], 99, 100), final_score("0022300010", DAY, 99, 100)]
+    bundle = small_bundle(tmp_path / "d", rows, games)
+    reference = Reference(build_reference(bundle, tmp_path / "r.db"))
     assert reference.recent_players(HOME, DAY, 3)["player_id"].tolist() == [1, 3]
     assert reference.recent_players(HOME, DAY, 4)["player_id"].tolist() == [1, 2, 3]
     assert reference.recent_players(AWAY, DAY, 3)["player_id"].tolist() == [4]
