@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
@@ -18,7 +18,9 @@ import apsw
 import apsw.ext
 import pandas as pd
 
-from nba.seasons import slate_date_of
+from nba.availability import PlayerAvailability
+from nba.seasons import ScheduledGame, UndecidedGame, slate_date_of
+from nba.silver import Silver
 from nba.slate import SlateProjection
 from nba.stats import Stat
 from replica import Replica
@@ -27,6 +29,14 @@ from tracking import history as _history
 from tracking import results as _results
 from tracking import runs as _runs
 from tracking.accuracy import Accuracy, BaselineError, StatAccuracy, WinAccuracy, WinBaseline
+from tracking.availability import (
+    AVAILABILITY_COLUMNS,
+    SET_AVAILABILITY,
+    availability_list,
+    availability_on,
+    rows_of,
+)
+from tracking.availability_file import AvailabilityRejected, parse_availability
 from tracking.conflicts import CONFLICT_COLUMNS, conflicts
 from tracking.errors import (
     EmptySlate,
@@ -43,7 +53,16 @@ from tracking.errors import (
 )
 from tracking.history import HISTORY_COLUMNS, RUN_COLUMNS, HistoryFilters
 from tracking.imports import ImportRecord, imports
+from tracking.kept_apart import (
+    CORRECTION_COLUMNS,
+    QUARANTINE_COLUMNS,
+    quarantine,
+    result_corrections,
+)
 from tracking.learned import learned_on
+from tracking.learning import LearnReport, lessons_of, write_lessons
+from tracking.missed import MissedSlate, missed_slates
+from tracking.rebuilt import differences
 from tracking.results import ResultsReport
 from tracking.results_file import MAX_ROWS, parse_results, required_columns
 from tracking.run_rows import game_rows, prediction_rows, write_run
@@ -51,22 +70,29 @@ from tracking.runs import Origin, Run
 from tracking.schema import MIGRATIONS, REPLICATED_TABLES
 
 __all__ = [
+    "AVAILABILITY_COLUMNS",
     "CONFLICT_COLUMNS",
+    "CORRECTION_COLUMNS",
     "HISTORY_COLUMNS",
     "MAX_ROWS",
     "MIGRATIONS",
+    "QUARANTINE_COLUMNS",
     "REPLICATED_TABLES",
     "RUN_COLUMNS",
     "Accuracy",
+    "AvailabilityRejected",
     "BaselineError",
     "EmptySlate",
     "ExistingDatabaseDamaged",
     "HistoryFilters",
     "ImportRecord",
     "ImportRefused",
+    "LearnReport",
+    "MissedSlate",
     "NotAnExistingDatabase",
     "Origin",
     "OriginMismatch",
+    "PlayerAvailability",
     "PredictionLog",
     "ResultsRejected",
     "ResultsReport",
@@ -300,6 +326,83 @@ class PredictionLog:
         """
         with self._read() as connection:
             return learned_on(connection, slate_date)
+
+    def learn(self, silver: Silver) -> LearnReport:
+        """Write what the sources said, where the state and the bundled seasons do not say it yet.
+
+        A changed result replaces the old one, which is kept in `result_corrections`. A row that a
+        person recorded stands over responses that came before it. Learning the same again writes
+        nothing.
+        """
+        with self._read() as connection:
+            reference = connection.execute if self._has_reference else None
+            lessons = lessons_of(connection.execute, reference, silver)
+            if not lessons.report().is_empty:
+                with self._replica.transaction() as transaction:
+                    # Another thread may have written since the look above.
+                    lessons = lessons_of(transaction.execute, reference, silver)
+                    write_lessons(transaction.executemany, lessons)
+        return lessons.report()
+
+    def availability(self, on: date) -> dict[int, PlayerAvailability]:
+        """What is said of players for a US Eastern date, by player id; see `nba.availability`."""
+        with self._read() as connection:
+            return availability_on(connection, on)
+
+    def availability_list(self, on: date) -> pd.DataFrame:
+        """Who is out, doubtful or questionable on a date: the columns AVAILABILITY_COLUMNS."""
+        with self._read() as connection:
+            return availability_list(connection, on, has_reference=self._has_reference)
+
+    def set_availability(self, changes: Sequence[PlayerAvailability]) -> int:
+        """Say so of these players; how many of it is new. What was said for other days stays."""
+        days = {change.from_date for change in changes}
+        with self._read() as connection:
+            known = {day: availability_on(connection, day) for day in days}
+        new = [one for one in changes if known[one.from_date].get(one.player_id) != one]
+        if new:
+            with self._replica.transaction() as transaction:
+                transaction.executemany(SET_AVAILABILITY, rows_of(new))
+        return len(new)
+
+    def parse_availability(self, frame: pd.DataFrame) -> list[PlayerAvailability]:
+        """A list of who is out as a table, with player_id or player_name and status.
+
+        Without a date a row counts from today on. Raises AvailabilityRejected, which names every
+        row that cannot be taken.
+        """
+        people: dict[int, tuple[str, str | None]] = {}
+        with self._read() as connection:
+            for player_id, name in connection.execute("SELECT * FROM main.players"):
+                people[player_id] = name, None
+            if self._has_reference:
+                sql = "SELECT player_id, player_name, roster_team FROM reference.players"
+                for player_id, name, team in connection.execute(sql):
+                    people[player_id] = name, team
+        return parse_availability(frame, people, slate_date_of(self._clock()))
+
+    def missed_slates(
+        self, schedule: Iterable[ScheduledGame | UndecidedGame], now: datetime
+    ) -> list[MissedSlate]:
+        """Slates since the first live one with games that have begun without a prediction."""
+        with self._read() as connection:
+            return missed_slates(connection, schedule, now)
+
+    def quarantine(self, limit: int = 200) -> pd.DataFrame:
+        """What the sources said and was not believed, newest first: QUARANTINE_COLUMNS."""
+        with self._read() as connection:
+            return quarantine(connection, limit)
+
+    def result_corrections(self, limit: int = 200) -> pd.DataFrame:
+        """Results that changed after they were known, newest first: CORRECTION_COLUMNS."""
+        with self._read() as connection:
+            return result_corrections(connection, limit, has_reference=self._has_reference)
+
+    def differences(self, silver: Silver) -> list[str]:
+        """What the state says otherwise than the responses behind `silver`, in sentences."""
+        with self._read() as connection:
+            reference = connection.execute if self._has_reference else None
+            return differences(connection.execute, reference, silver)
 
     def imports(self) -> list[ImportRecord]:
         """The databases of earlier apps that were taken over, newest first."""

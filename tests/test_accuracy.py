@@ -32,6 +32,11 @@ from tests.slates import (
 )
 from tests.stores import MemoryStore
 
+COLUMNS = (
+    "game_id, player_id, game_date, team_id, points, rebounds, assists, threes, minutes,"
+    " source, recorded_at"
+)
+
 
 @pytest.fixture
 def clock() -> ManualClock:
@@ -138,7 +143,8 @@ def test_a_baseline_sees_no_game_of_its_own_date_or_later(
         with replica.transaction() as transaction:
             for number, day in enumerate(("2024-11-20", "2024-11-21", "2025-01-01")):
                 transaction.execute(
-                    "INSERT INTO player_games VALUES (?, ?, ?, ?, 60, 9, 9, 9, 40, 'test', 'now')",
+                    f"INSERT INTO player_games ({COLUMNS})"
+                    " VALUES (?, ?, ?, ?, 60, 9, 9, 9, 40, 'test', 'now')",
                     (f"later-{number}", TATUM, day, TEAMS["BOS"]),
                 )
                 transaction.execute(
@@ -148,7 +154,8 @@ def test_a_baseline_sees_no_game_of_its_own_date_or_later(
         assert log.accuracy(origin=Origin.REPLAY) == before
         with replica.transaction() as transaction:
             transaction.execute(
-                "INSERT INTO player_games VALUES ('early', ?, '2024-11-19', 1, 60, 9, 9, 9, 40,"
+                f"INSERT INTO player_games ({COLUMNS})"
+                " VALUES ('early', ?, '2024-11-19', 1, 60, 9, 9, 9, 40,"
                 " 'test', 'now')",
                 (TATUM,),
             )

@@ -314,17 +314,22 @@ def _home_rates(
     connection: apsw.Connection, games: pd.DataFrame, *, has_reference: bool
 ) -> pd.Series[float]:
     """Per game the share of home wins in the last games before its date; NaN before any game."""
-    sql = "SELECT game_date, home_points > away_points FROM main.games"
+    sql = "SELECT game_date, game_id, home_points > away_points FROM main.games"
     if has_reference:
         sql = (
-            "SELECT game_date, home_win FROM reference.games WHERE NOT is_neutral"
+            "SELECT game_date, game_id, home_win FROM reference.games WHERE NOT is_neutral"
             " AND game_id NOT IN (SELECT game_id FROM main.games) UNION ALL "
             + sql
-            + " WHERE game_id NOT IN (SELECT game_id FROM reference.games WHERE is_neutral)"
+            + " WHERE game_id NOT IN (SELECT game_id FROM reference.games WHERE is_neutral"
+            " UNION SELECT game_id FROM reference.schedule WHERE is_neutral"
+            " UNION SELECT game_id FROM main.scheduled_games WHERE is_neutral)"
         )
-    results = sorted((str(day), int(str(won))) for day, won in connection.execute(sql))
-    days = np.array([day for day, _ in results], dtype=str)
-    wins = np.concatenate(([0.0], np.cumsum([float(won) for _, won in results])))
+    # By id within a date: the oldest date of the window is cut somewhere.
+    results = sorted(
+        (str(day), str(game), int(str(won))) for day, game, won in connection.execute(sql)
+    )
+    days = np.array([day for day, _, _ in results], dtype=str)
+    wins = np.concatenate(([0.0], np.cumsum([float(won) for _, _, won in results])))
     asked = np.array([day.isoformat() for day in games["game_date"]], dtype=str)
     ends = np.searchsorted(days, asked)
     starts = np.maximum(0, ends - _HOME_RATE_GAMES)

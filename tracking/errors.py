@@ -101,12 +101,14 @@ class RowProblem:
 class ResultsRejected(TrackingError):
     """A file of results was not imported. `problems` names every finding, in the file's order."""
 
+    what = "import of results"
+
     def __init__(self, key: str, problems: Iterable[RowProblem], remedy: str) -> None:
         self.problems = tuple(problems)
         shown = "; ".join(str(problem) for problem in self.problems[:_PROBLEMS_SHOWN])
         unshown = len(self.problems) - _PROBLEMS_SHOWN
         if unshown > 0:
             shown += f"; and {unshown} more"
-        super().__init__("import of results", key, shown, remedy)
+        super().__init__(self.what, key, shown, remedy)
         # Pickling calls the class with args: they must match the signature.
         self.args = (key, self.problems, remedy)

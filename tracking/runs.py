@@ -134,13 +134,18 @@ track_record AS MATERIALIZED (
       PARTITION BY g.game_id ORDER BY {_NEWEST_FIRST}) AS place
     FROM main.runs AS r
     JOIN main.game_predictions AS g ON g.run_id = r.run_id
+    LEFT JOIN main.scheduled_games AS k ON k.game_id = g.game_id
     WHERE r.origin = 'live' AND r.time_verified = 1
       AND unixepoch({STORED_AT}, 'subsec') < unixepoch(g.tipoff_utc, 'subsec')
+      AND unixepoch({STORED_AT}, 'subsec')
+        < unixepoch(coalesce(k.tipoff_utc, g.tipoff_utc), 'subsec')
   ) WHERE place = 1
 )"""
 """A common table: per game the last live run whose store time precedes the tip-off.
 
-A game without a known tip-off time, a pending run and an import have no row here.
+Both tip-offs: that of the schedule of the time, and the one that has become known since, should the
+game have been moved forward. A game without a known tip-off time, a pending run and an import have
+no row here.
 """
 
 

@@ -122,9 +122,74 @@ CREATE TABLE run_transactions (
 INSERT INTO run_transactions SELECT run_id, transaction_id, logged_at FROM runs;
 """
 
+# What the season brings. Learned rows hold no clock and no random id: two processes that learn the
+# same responses write the same rows. `known_on` is the US Eastern date of the response.
+_THE_SEASON: Final = """
+ALTER TABLE player_games ADD COLUMN started INTEGER;
+ALTER TABLE player_games ADD COLUMN oreb INTEGER;
+ALTER TABLE player_games ADD COLUMN dreb INTEGER;
+ALTER TABLE player_games ADD COLUMN stl INTEGER;
+ALTER TABLE player_games ADD COLUMN blk INTEGER;
+ALTER TABLE player_games ADD COLUMN tov INTEGER;
+ALTER TABLE player_games ADD COLUMN pf INTEGER;
+ALTER TABLE player_games ADD COLUMN fgm INTEGER;
+ALTER TABLE player_games ADD COLUMN fga INTEGER;
+ALTER TABLE player_games ADD COLUMN fg3a INTEGER;
+ALTER TABLE player_games ADD COLUMN ftm INTEGER;
+ALTER TABLE player_games ADD COLUMN fta INTEGER;
+ALTER TABLE player_games ADD COLUMN plus_minus INTEGER;
+CREATE INDEX player_games_by_player ON player_games (player_id, game_date);
+CREATE INDEX player_games_by_date ON player_games (game_date);
+CREATE INDEX games_by_date ON games (game_date);
+
+CREATE TABLE scheduled_games (
+  game_id TEXT PRIMARY KEY NOT NULL,
+  game_date TEXT NOT NULL,
+  tipoff_utc TEXT,
+  status TEXT NOT NULL,
+  home_team_id INTEGER,
+  away_team_id INTEGER,
+  is_neutral INTEGER NOT NULL,
+  label TEXT NOT NULL,
+  arena TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX scheduled_games_by_date ON scheduled_games (game_date);
+
+CREATE TABLE rosters (
+  player_id INTEGER NOT NULL,
+  known_on TEXT NOT NULL,
+  team_id INTEGER,
+  position TEXT NOT NULL,
+  PRIMARY KEY (player_id, known_on)
+) WITHOUT ROWID;
+
+CREATE TABLE availability (
+  player_id INTEGER NOT NULL,
+  from_date TEXT NOT NULL,
+  status TEXT NOT NULL,
+  until_date TEXT,
+  note TEXT NOT NULL,
+  PRIMARY KEY (player_id, from_date)
+) WITHOUT ROWID;
+
+CREATE TABLE quarantine (
+  sha256 TEXT NOT NULL,
+  place TEXT NOT NULL,
+  source TEXT NOT NULL,
+  endpoint TEXT NOT NULL,
+  parameters TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  game_id TEXT,
+  game_date TEXT,
+  known_on TEXT NOT NULL,
+  PRIMARY KEY (sha256, place)
+) WITHOUT ROWID;
+"""
+
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(version=1, name="predictions and results", sql=_PREDICTIONS),
     Migration(version=2, name="transactions of runs", sql=_RUN_TRANSACTIONS),
+    Migration(version=3, name="the season as it goes on", sql=_THE_SEASON),
 )
 """Every version of the state's schema, oldest first; a published one never changes."""
 
@@ -138,5 +203,9 @@ REPLICATED_TABLES: Final = (
     "games",
     "result_corrections",
     "imports",
+    "scheduled_games",
+    "rosters",
+    "availability",
+    "quarantine",
 )
 """Every table of the state: all of it is shared through the log."""
