@@ -7,39 +7,45 @@ an `Actor` and is refused to anybody but the owner.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import random
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import date
-from pathlib import PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
 from jobs.authority import Actor, PasswordGate, require_owner
 from jobs.clock import Clock
 from jobs.configuration import Settings
+from jobs.copies import RunCopies
+from jobs.daily import DailyReport
 from jobs.errors import EXPLAINED, ConfigurationError, NotReady
+from jobs.ingest import IngestReport, Progress, missing_seasons
+from jobs.live_season import LiveSeason
 from jobs.outcome import Outcome, outcome_of
-from jobs.preparation import Preparation, PreparationBoard
+from jobs.preparation import Preparation
+from jobs.rebuild import RebuildReport
 from jobs.saved import SavedState
-from jobs.state import State, open_state
+from jobs.startup import Startup
+from jobs.state import State
 from jobs.timer import Timer
 from jobs.tonight import log_replay, log_tonight, revise, tonights_date
-from nba.errors import NbaError
-from nba.reference import Reference, build_reference
-from nba.seasons import season_of, seasons_between
+from nba.reference import Reference
 from nba.slate import SlateProjection, project_slate
-from prediction_tracking import PredictionLog, ResultsReport, Run, UnknownRun
-from replica import ObjectInfo, Replica, ReplicaError, StoreError, backoff_seconds
+from prediction_tracking import (
+    MissedSlate,
+    PlayerAvailability,
+    PredictionLog,
+    ResultsReport,
+    Run,
+)
+from replica import ObjectInfo, ReplicaError
 
 __all__ = ["Application"]
 
-_RETRY_BASE_SECONDS = 1.0
-_STORE_RETRY_CAP_SECONDS = 60.0
-# What a person has to mend is looked at less often: each look may fetch a whole snapshot.
-_OTHER_RETRY_CAP_SECONDS = 300.0
 _KEPT_PROJECTIONS = 8
 
 
@@ -50,27 +56,29 @@ class Application:
         self.settings = settings
         self.clock = clock
         self.password_gate = PasswordGate(clock)
-        self._generator = generator
-        self._board = PreparationBoard()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._prepare, name="nba-daily-start", daemon=True)
+        self._copies = RunCopies()
+        self._startup = Startup(
+            settings,
+            clock=clock,
+            generator=generator,
+            on_logged=self._copies.add,
+            on_ready=self._state_is_ready,
+            then=self._begin_ticking,
+        )
         self._timer = Timer(self.tick, settings.timer_minutes) if settings.timer_minutes else None
-        self._reference: Reference | None = None
-        self._state: State | None = None
-        self._projections: OrderedDict[date, SlateProjection] = OrderedDict()
+        self._season: LiveSeason | None = None
+        self._projections: OrderedDict[tuple[object, ...], SlateProjection] = OrderedDict()
         self._projecting = threading.Lock()
         self._job_error: Exception | None = None
         self._ticking = threading.Lock()
         self._ticks_at_start = True
-        self._runs_to_copy: set[str] = set()
-        self._copies_compared = False
 
     # Life ---------------------------------------------------------------------------------------
 
     def start(self, *, ticks: bool = True) -> None:
         """Begin preparing, and ticking if the timer is on; `ticks` False leaves out every tick."""
         self._ticks_at_start = ticks
-        self._thread.start()
+        self._startup.start()
         if ticks and self._timer is not None:
             self._timer.start()
 
@@ -80,104 +88,57 @@ class Application:
         What runs gets `flush_timeout_seconds` to end, and the last upload as much again. Harmless
         when repeated.
         """
-        self._closing.set()
         deadline = time.monotonic() + flush_timeout_seconds
+        self._startup.stop()
+        if self._season is not None:
+            self._season.stop()
         if self._timer is not None:
             self._timer.stop(flush_timeout_seconds)
-        if self._thread.ident is not None:
-            self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._startup.join(max(0.0, deadline - time.monotonic()))
         if self._state is not None:
             self._state.close(flush_timeout_seconds)
 
     def wake(self) -> None:
         """Somebody is looking: run a tick that is overdue, for instance after a sleep."""
-        if self._timer is not None and not self._closing.is_set():
+        if self._timer is not None and not self._startup.is_stopped:
             self._timer.wake()
 
     def wait_until_prepared(self, *, timeout_seconds: float) -> Preparation:
         """Wait until reference and state are ready or have failed; whatever holds by then."""
-        return self._board.wait(timeout_seconds=timeout_seconds, state=True)
+        return self._startup.board.wait(timeout_seconds=timeout_seconds, state=True)
 
     @property
     def preparation(self) -> Preparation:
-        return self._board.current
+        return self._startup.board.current
 
-    def _prepare(self) -> None:
-        if self._prepare_reference():
-            self._prepare_state()
+    @property
+    def _state(self) -> State | None:
+        return self._startup.state
 
-    def _prepare_reference(self) -> bool:
-        path = self.settings.state_folder / "reference.db"
-        try:
-            self._reference = Reference(
-                build_reference(self.settings.data_folder, path, self._board.progress)
-            )
-        except Exception as error:
-            self._board.update(reference_error=error, text="Past seasons cannot be read")
-            if not isinstance(error, NbaError):
-                raise
-            return False
-        self._board.update(reference_ready=True, fraction=1.0, text="Past seasons are ready")
-        return True
+    def _state_is_ready(self, state: State) -> None:
+        self._season = LiveSeason(self.settings.sources, self._bundled(), state, self.clock)
 
-    def _prepare_state(self) -> None:
-        """Open and restore the state, again and again while that fails."""
-        for failures in itertools.count(1):
-            try:
-                state = self._state = self._state or self._open_state()
-                if self._closing.is_set():
-                    state.close(0.0)
-                    return
-                _restore(state.replica)
-                state.replica.start_publisher()
-            except Exception as error:
-                # A person must be able to see it, whatever it is.
-                self._board.update(state_error=error)
-                if not isinstance(error, EXPLAINED):
-                    raise
-                if isinstance(error, ConfigurationError):
-                    # Settings are read once: waiting would not mend them.
-                    return
-                if self._closing.wait(self._pause_seconds(failures, error)):
-                    return
-            else:
-                break
-        self._board.update(state_ready=True, state_error=None)
+    def _begin_ticking(self) -> None:
         if self._ticks_at_start:
             self.tick()
-
-    def _pause_seconds(self, failures: int, error: Exception) -> float:
-        is_store = isinstance(error, StoreError)
-        return backoff_seconds(
-            failures,
-            self._generator,
-            base_seconds=_RETRY_BASE_SECONDS,
-            cap_seconds=_STORE_RETRY_CAP_SECONDS if is_store else _OTHER_RETRY_CAP_SECONDS,
-        )
-
-    def _open_state(self) -> State:
-        return open_state(
-            self.settings,
-            self.reference.path,
-            clock=self.clock,
-            generator=self._generator,
-            on_logged=self._runs_to_copy.add,
-        )
 
     # What can be read ---------------------------------------------------------------------------
 
     @property
     def reference(self) -> Reference:
-        """The bundled seasons.
+        """The bundled seasons, and what has been learned since as soon as the history is here.
 
         Raises:
             NotReady: they are still being prepared, or cannot be had.
         """
-        if self._reference is None:
+        return self._bundled() if self._season is None else self._season.reference
+
+    def _bundled(self) -> Reference:
+        if self._startup.reference is None:
             raise NotReady(
                 "read past seasons", "reference", "They are not ready.", "Try again in a moment."
             )
-        return self._reference
+        return self._startup.reference
 
     @property
     def predictions(self) -> PredictionLog | None:
@@ -189,14 +150,18 @@ class Application:
         return tonights_date(self.reference, self.clock())
 
     def projection(self, slate_date: date) -> SlateProjection:
-        """The projection of one slate, computed once. Raises NotReady, UnknownSlate."""
+        """The projection of one slate, computed once for what is known. Raises NotReady,
+        UnknownSlate."""
         with self._projecting:
-            if slate_date not in self._projections:
-                self._projections[slate_date] = project_slate(self.reference, slate_date)
+            key = (slate_date, None if self._season is None else self._season.content())
+            if key not in self._projections:
+                availability = {} if self._season is None else self._season.availability(slate_date)
+                projection = project_slate(self.reference, slate_date, availability)
+                self._projections[key] = projection
                 if len(self._projections) > _KEPT_PROJECTIONS:
                     self._projections.popitem(last=False)
-            self._projections.move_to_end(slate_date)
-            return self._projections[slate_date]
+            self._projections.move_to_end(key)
+            return self._projections[key]
 
     def known_dates(self) -> tuple[date, date]:
         """The first date with box scores and the last one on the schedule. Raises NotReady."""
@@ -205,13 +170,18 @@ class Application:
         return bundled[0], max(*scheduled, bundled[-1])
 
     def missing_seasons(self, slate_date: date) -> tuple[str, ...]:
-        """Seasons between the newest box score and a slate of which nothing is known."""
-        newest, season = season_of(self.reference.data_as_of()), season_of(slate_date)
-        first_year = int(newest[:4])
-        return tuple(
-            season_of(date(first_year + years, 10, 1))
-            for years in range(1, seasons_between(newest, season))
-        )
+        """Seasons between the bundled ones and a slate of which nothing is known."""
+        return missing_seasons(self.reference, slate_date)
+
+    def missed_slates(self) -> list[MissedSlate]:
+        """Slates with games for which nothing was logged in time. Raises NotReady."""
+        log = self._ready_state("list missed slates").predictions
+        return log.missed_slates(self.reference.schedule(), self.clock())
+
+    @property
+    def season(self) -> LiveSeason | None:
+        """Games and results as they come in, or None while the history is not here."""
+        return self._season if self.preparation.state_ready else None
 
     def outcome(self, slate_date: date) -> Outcome:
         """What happened on a date, as far as it is known. Raises NotReady."""
@@ -242,50 +212,54 @@ class Application:
         if state is None or not self.preparation.state_ready:
             return
         with self._ticking:
-            try:
-                # First, so that what another copy of the app has logged is not logged again.
-                _exchange(state.replica)
-                log_tonight(state.predictions, self.reference, self.projection, self.clock())
-                self._copy_runs(state)
-            except Exception as error:
-                self._job_error = error
-                if not isinstance(error, EXPLAINED):
-                    raise
-            else:
-                self._job_error = None
+            failures: list[Exception] = []
+            # What another copy of the app has learned and logged comes first, so that it is not
+            # asked for and logged again. Tonight is logged before the sources are asked, too:
+            # that can take minutes.
+            for job in (
+                self._exchange,
+                self._log_tonight,
+                self._ingest_if_due,
+                self._log_tonight,
+                self._copy_runs,
+            ):
+                try:
+                    job()
+                except Exception as error:
+                    if not isinstance(error, EXPLAINED):
+                        self._job_error = error
+                        raise
+                    failures.append(error)
+            self._job_error = failures[0] if failures else None
 
-    def _copy_runs(self, state: State) -> None:
+    def _exchange(self) -> None:
+        """Publish, catch up, and make a snapshot if one is due; one request if there is no news.
+
+        What fails there is kept by the replica, for its status.
+        """
+        with contextlib.suppress(ReplicaError):
+            self._ready_state("tick").replica.tick()
+
+    def _log_tonight(self) -> Run | None:
+        return log_tonight(
+            self._ready_state("log tonight").predictions,
+            self.reference,
+            self.projection,
+            self.clock(),
+            results_may_come=self._season is not None and self._season.has_sources,
+        )
+
+    def _ingest_if_due(self) -> None:
+        if self._season is not None and self._season.is_due():
+            self._season.ingest()
+
+    def _copy_runs(self) -> None:
         """Put the readable copy of each logged run beside the state, once the state is saved."""
+        state = self._ready_state("copy runs")
         if state.replica.status().pending_transactions:
-            _exchange(state.replica)
-        if state.replica.status().last_error is not None:
-            return
-        if not self._copies_compared:
-            # An earlier process may have ended between saving a run and copying it.
-            stored = {PurePosixPath(info.key).stem for info in state.storage.store.list("csv/")}
-            own = (run for run in state.predictions.runs() if run.source != "imported")
-            self._runs_to_copy.update(run.run_id for run in own if run.run_id not in stored)
-            self._copies_compared = True
-        failure: Exception | None = None
-        for run_id in sorted(self._runs_to_copy):
-            try:
-                self._copy_run(state, run_id)
-            except EXPLAINED as error:
-                # One copy that cannot be made must not keep the others from being made.
-                failure = failure or error
-        if failure is not None:
-            raise failure
-
-    def _copy_run(self, state: State, run_id: str) -> None:
-        try:
-            pending = state.predictions.run(run_id).pending
-        except UnknownRun:
-            # The owner gave it up to follow another history.
-            self._runs_to_copy.discard(run_id)
-            return
-        if not pending:
-            state.storage.backup_predictions_csv(state.predictions.run_frame(run_id))
-            self._runs_to_copy.discard(run_id)
+            self._exchange()
+        if state.replica.status().last_error is None:
+            self._copies.make(state)
 
     # What the owner does ------------------------------------------------------------------------
 
@@ -309,6 +283,73 @@ class Application:
         report = state.predictions.record_results(frame, source)
         state.replica.request_sync()
         return report
+
+    def ingest(self, actor: Actor, progress: Progress) -> IngestReport:
+        """Ask the sources now. Raises NotPermitted, NotReady, BronzeDamaged, ReplicaError."""
+        self._require_owner(actor, "fetch results")
+        return self._ready_season("fetch results").ingest(progress)
+
+    def ingest_from(self, actor: Actor, folder: Path, progress: Progress) -> IngestReport:
+        """Learn from a folder of saved responses. Raises as `ingest` does."""
+        self._require_owner(actor, "fetch results")
+        return self._ready_season("fetch results").ingest_from(folder, progress)
+
+    def rebuild_silver(self, actor: Actor, progress: Progress) -> RebuildReport:
+        """Compare the state with all responses that are kept. Raises as `ingest` does."""
+        self._require_owner(actor, "rebuild silver")
+        return self._ready_season("rebuild silver").rebuild(progress)
+
+    def daily(self, actor: Actor, progress: Progress) -> DailyReport:
+        """Everything that a day needs; done again it changes nothing.
+
+        Raises NotPermitted, NotReady, BronzeDamaged, TrackingError, ReplicaError.
+        """
+        self._require_owner(actor, "do the daily job")
+        season, state = self._ready_season("do the daily job"), self._ready_state("daily")
+        with self._ticking:
+            self._exchange()
+            self._log_tonight()
+            report = season.ingest(progress) if season.has_sources else None
+            run = self._log_tonight()
+            before = state.replica.status().snapshot_sequence
+            state.replica.sync_now()
+            copied = self._copies.make(state)
+            snapshot = state.replica.snapshot()
+        return DailyReport(
+            ingest=report,
+            run=run,
+            missed=tuple(self.missed_slates()),
+            copied=copied,
+            snapshot=snapshot.sequence != before,
+        )
+
+    def set_availability(self, actor: Actor, changes: Sequence[PlayerAvailability]) -> Run | None:
+        """Say who is out; what is logged of tonight is logged anew with it, as a revision.
+
+        The new run, None where nothing has changed for tonight. Raises NotPermitted, NotReady,
+        TrackingError, ReplicaError.
+        """
+        self._require_owner(actor, "say who is out")
+        state = self._ready_state("say who is out")
+        if not state.predictions.set_availability(changes):
+            return None
+        state.replica.request_sync()
+        tonight, now = self.tonights_date(), self.clock()
+        if tonight is None or state.predictions.current_run(tonight) is None:
+            return None
+        still_open = any(
+            forecast.game.tipoff_utc is not None and now < forecast.game.tipoff_utc
+            for forecast in self.projection(tonight).games
+        )
+        return self.revise(actor, tonight) if still_open else None
+
+    def import_availability(self, actor: Actor, frame: pd.DataFrame) -> int:
+        """Take the list from a table; how many players it names. Raises as `set_availability`."""
+        self._require_owner(actor, "say who is out")
+        log = self._ready_state("say who is out").predictions
+        changes = log.parse_availability(frame)
+        self.set_availability(actor, changes)
+        return len(changes)
 
     def back_up(self, actor: Actor) -> ObjectInfo:
         """Publish what is pending and keep a copy. Raises NotPermitted, NotReady, ReplicaError."""
@@ -339,27 +380,15 @@ class Application:
     def _require_owner(self, actor: Actor, action: str) -> None:
         require_owner(actor, action, self.settings.owner)
 
+    def _ready_season(self, operation: str) -> LiveSeason:
+        self._ready_state(operation)
+        if self._season is None:
+            raise NotReady(operation, "state", "It is just being opened.", "Try again.")
+        return self._season
+
     def _ready_state(self, operation: str) -> State:
         now = self.preparation
         if self._state is None or not now.state_ready:
             problem = str(now.state_error) if now.state_error else "The history is being restored."
             raise NotReady(operation, "state", problem, "Try again when the sidebar says saved.")
         return self._state
-
-
-def _restore(replica: Replica) -> None:
-    """Restore, or go on with the local copy where there is one: the status says what is wrong."""
-    try:
-        replica.restore()
-    except ReplicaError:
-        if not replica.has_database:
-            raise
-
-
-def _exchange(replica: Replica) -> None:
-    """Publish, catch up, and make a snapshot if one is due; one request if there is no news.
-
-    What fails there is kept by the replica, for its status.
-    """
-    with contextlib.suppress(ReplicaError):
-        replica.tick()

@@ -17,6 +17,8 @@ from typing import Any
 import platformdirs
 
 from jobs.errors import ConfigurationError
+from jobs.secret_tables import table_of, text_of
+from jobs.source_settings import SourceSettings, source_settings
 from replica.stores.s3 import S3Options
 
 __all__ = [
@@ -33,7 +35,7 @@ _BUCKET_KEYS = {"access_key_id", "secret_access_key", "bucket_name"}
 _AWS_OPTIONAL = ("endpoint_url", "prefix", "kms_key_id", "encryption", "session_token")
 _OWNER_KEYS = ("emails", "password_hash")
 _APP_KEYS = ("timer_minutes",)
-_TABLES = ("aws", "owner", "app")
+_TABLES = ("aws", "owner", "app", "nba")
 _ENCRYPTIONS = ("AES256", "aws:kms", "none")
 
 
@@ -72,6 +74,7 @@ class Settings:
         state_folder: where the working copy of the database and the reference are kept.
         data_folder: the bundled Parquet files.
         start_at: pretend that the process started at this moment (UTC), None = the real time.
+        sources: where games and results come from.
     """
 
     store: S3Options | FolderSettings | ConfigurationError
@@ -82,6 +85,7 @@ class Settings:
     state_folder: Path
     data_folder: Path
     start_at: datetime | None
+    sources: SourceSettings = field(default_factory=SourceSettings)
 
     @property
     def database_path(self) -> Path:
@@ -126,6 +130,7 @@ def read_settings(
 
     owner = OwnerSettings(local=flags.local_owner)
     timer_minutes = 5.0
+    sources = SourceSettings()
     store: S3Options | FolderSettings | ConfigurationError
     try:
         if problem is not None:
@@ -133,6 +138,7 @@ def read_settings(
         _require_tables(tables)
         owner = _owner(tables, local=flags.local_owner)
         timer_minutes = _timer_minutes(tables, environment)
+        sources = source_settings(tables, environment)
         store = _store(tables, environment)
     except ConfigurationError as error:
         store = error
@@ -147,6 +153,7 @@ def read_settings(
         state_folder=Path(state_folder) if state_folder else CHECKOUT / ".state",
         data_folder=CHECKOUT / "data",
         start_at=flags.now,
+        sources=sources,
     )
 
 
@@ -214,38 +221,8 @@ def _require_tables(tables: Mapping[str, Any]) -> None:
             )
 
 
-def _table(tables: Mapping[str, Any], name: str, known: Sequence[str]) -> Mapping[str, Any] | None:
-    table = tables.get(name)
-    if table is None:
-        return None
-    if not isinstance(table, Mapping):
-        raise ConfigurationError(
-            "read the secrets", f"[{name}]", "It is not a table.", f"Write a line `[{name}]` first."
-        )
-    for key in table:
-        if key not in known:
-            raise ConfigurationError(
-                "read the secrets",
-                f"[{name}] {key}",
-                "This setting is not known.",
-                f"Known settings: {', '.join(known)}.",
-            )
-    return table
-
-
-def _text(table: Mapping[str, Any], name: str, key: str) -> str | None:
-    value = table.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ConfigurationError(
-            "read the secrets", f"[{name}] {key}", "It is not text.", "Put it between quotes."
-        )
-    return value.strip() or None
-
-
 def _owner(tables: Mapping[str, Any], *, local: bool) -> OwnerSettings:
-    table = _table(tables, "owner", _OWNER_KEYS)
+    table = table_of(tables, "owner", _OWNER_KEYS)
     if table is None:
         return OwnerSettings(local=local)
     emails = table.get("emails", [])
@@ -258,7 +235,7 @@ def _owner(tables: Mapping[str, Any], *, local: bool) -> OwnerSettings:
             "It is not a list of texts.",
             'Write it as emails = ["you@example.com"].',
         )
-    password_hash = _text(table, "owner", "password_hash")
+    password_hash = text_of(table, "owner", "password_hash")
     if password_hash is not None and not password_hash.startswith("$argon2"):
         raise ConfigurationError(
             "read the secrets",
@@ -274,7 +251,7 @@ def _owner(tables: Mapping[str, Any], *, local: bool) -> OwnerSettings:
 
 
 def _timer_minutes(tables: Mapping[str, Any], environment: Mapping[str, str]) -> float:
-    table = _table(tables, "app", _APP_KEYS) or {}
+    table = table_of(tables, "app", _APP_KEYS) or {}
     value = table.get("timer_minutes", environment.get("NBA_DAILY_TIMER_MINUTES", "5"))
     try:
         minutes = -1.0 if isinstance(value, bool) else float(value)
@@ -291,7 +268,7 @@ def _timer_minutes(tables: Mapping[str, Any], environment: Mapping[str, str]) ->
 
 
 def _store(tables: Mapping[str, Any], environment: Mapping[str, str]) -> S3Options | FolderSettings:
-    table = _table(tables, "aws", _AWS_REQUIRED + _AWS_OPTIONAL)
+    table = table_of(tables, "aws", _AWS_REQUIRED + _AWS_OPTIONAL)
     # Set but empty is half a configuration too: somebody meant to name a bucket.
     if table is None and "S3_BACKUP_BUCKET" not in environment:
         folder = environment.get("NBA_DAILY_STORE_DIR")
@@ -300,7 +277,7 @@ def _store(tables: Mapping[str, Any], environment: Mapping[str, str]) -> S3Optio
         )
 
     table = table or {}
-    text = {key: _text(table, "aws", key) for key in _AWS_REQUIRED + _AWS_OPTIONAL}
+    text = {key: text_of(table, "aws", key) for key in _AWS_REQUIRED + _AWS_OPTIONAL}
     bucket = text["bucket_name"] or environment.get("S3_BACKUP_BUCKET", "").strip()
     region = (
         text["region"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from jobs.errors import NotReady
+from jobs.ingest_plan import begun
 from nba.reference import Reference
 from nba.seasons import slate_date_of, tonight
 from nba.slate import SlateProjection
@@ -15,6 +17,8 @@ __all__ = ["log_replay", "log_tonight", "revise", "tonights_date"]
 
 Project = Callable[[date], SlateProjection]
 
+_LATEST_LOG: Final = timedelta(hours=3)
+
 
 def tonights_date(reference: Reference, now: datetime) -> date | None:
     """The slate to show at `now` (UTC): the earliest unfinished one; None after the last."""
@@ -22,24 +26,48 @@ def tonights_date(reference: Reference, now: datetime) -> date | None:
 
 
 def log_tonight(
-    log: PredictionLog, reference: Reference, project: Project, now: datetime
+    log: PredictionLog,
+    reference: Reference,
+    project: Project,
+    now: datetime,
+    *,
+    results_may_come: bool = False,
 ) -> Run | None:
     """Log tonight's slate unless that has been done; the run, or None if there is none to log.
 
     A slate is logged on its own Eastern date, not while an idle day or a break already shows it:
-    by then more may be known. Idempotent, also between processes: an automatic run's id follows
-    from what it holds.
+    by then more may be known. It is logged once more when newer box scores have come before the
+    first tip-off. With `results_may_come` it waits, up to three hours before that tip-off, for
+    last night's results. Idempotent, also between processes: an automatic run's id follows from
+    what it holds.
     """
     slate_date = tonights_date(reference, now)
     if slate_date is None or slate_date > slate_date_of(now):
         return None
+    first_tipoff = min(
+        (game.tipoff_utc for game in reference.slate(slate_date) if game.tipoff_utc is not None),
+        default=None,
+    )
     run = log.current_run(slate_date)
     if run is not None:
+        newest = reference.latest_box_score(slate_date)
+        is_newer = newest is not None and (run.data_as_of is None or newest > run.data_as_of)
+        if not is_newer or first_tipoff is None or now >= first_tipoff:
+            return run
+    may_wait = results_may_come and first_tipoff is not None and now < first_tipoff - _LATEST_LOG
+    if may_wait and _outstanding(reference, slate_date, now):
         return run
     projection = project(slate_date)
     if not projection.games:
-        return None
+        return run
     return log.log_slate(projection, Origin.LIVE)
+
+
+def _outstanding(reference: Reference, slate_date: date, now: datetime) -> bool:
+    """Whether a game of the last evening should be over and has no result yet."""
+    yesterday = slate_date - timedelta(days=1)
+    games = begun(reference.unfinished(yesterday), now)
+    return any(game.slate_date == yesterday for game in games)
 
 
 def revise(

@@ -153,8 +153,7 @@ def published(application: Application) -> None:
             status is not None
             and status.sequence
             and not status.pending_transactions
-            and not application._runs_to_copy
-            and application._copies_compared
+            and application._copies.is_done
         )
 
     wait_for(is_saved, what="everything to be saved", timeout_seconds=20)

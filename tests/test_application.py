@@ -23,6 +23,7 @@ from jobs.preparation import PreparationBoard
 from jobs.saved import Level
 from jobs.timer import Timer
 from nba.errors import BundleMissing
+from nba.reference import Reference
 from nba.slate import SlateProjection
 from prediction_tracking import MIGRATIONS, HistoryFilters, Origin, Run
 from replica import (
@@ -407,10 +408,10 @@ def test_a_run_that_two_copies_of_the_app_logged_at_once_has_one_copy(
     # A third one finds the copy there, and would make the same.
     with running(settings_for(tmp_path / "third", reference_path), clock) as application:
         published(application)
-        application._runs_to_copy.add(run.run_id)
+        application._copies.add(run.run_id)
         application.tick()
         assert application.saved_state().job_error is None
-        assert not application._runs_to_copy
+        assert application._copies.is_done
     assert [name for name in near.objects if name.startswith("csv/")] == [key]
     assert near.objects[key].body == copy
 
@@ -422,7 +423,7 @@ def test_a_copy_of_other_content_is_kept_and_told(
         run = log_of(application).log_slate(application.projection(TONIGHT), Origin.LIVE)
         key = f"csv/game_date=2026-11-20/{run.run_id}.csv"
         store.put(key, b"somebody else's", PutMode.CREATE)
-        application._copies_compared = True
+        application._copies._is_compared = True
         application.tick()
         line = line_of(application)
         assert line.level is Level.WARNING
@@ -486,8 +487,8 @@ def test_closing_does_not_wait_for_a_start_that_hangs(
     application.close(0.2)
     assert time.monotonic() - began < 5
     hanging.set()
-    application._thread.join(20)
-    assert not application._thread.is_alive()
+    application._startup.join(20)
+    assert not application._startup._thread.is_alive()
     assert isinstance(application.preparation.state_error, Exception)
     assert store.numbers() in ([], [1]), "at most a log that holds nothing was begun"
 
@@ -521,19 +522,19 @@ def test_a_state_that_opens_after_the_close_is_closed_again(
     settings = settings_for(tmp_path / "state", reference_path)
     application = Application(settings, clock=ManualClock(AFTERNOON), generator=Random(1))
     reached, go_on = threading.Event(), threading.Event()
-    opened = application._open_state
+    opened = application._startup._open_state
 
-    def slowly() -> object:
+    def slowly(reference: Reference) -> object:
         reached.set()
         go_on.wait(60)
-        return opened()
+        return opened(reference)
 
-    monkeypatch.setattr(application, "_open_state", slowly)
+    monkeypatch.setattr(application._startup, "_open_state", slowly)
     application.start()
     assert reached.wait(20)
     application.close(0.1)
     go_on.set()
-    application._thread.join(20)
+    application._startup.join(20)
     with running(settings) as successor:
         assert successor.preparation.state_ready
 

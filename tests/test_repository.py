@@ -216,7 +216,7 @@ def test_what_the_example_leaves_out_is_known_to_the_app() -> None:
     text = read(".streamlit/secrets.example.toml")
     everything = re.sub(r"^# ?((?:[a-z_]+ = |\[auth\]).*)$", r"\1", text, flags=re.MULTILINE)
     secrets = tomllib.loads(everything)
-    assert set(secrets) == {"aws", "owner", "auth", "app"}
+    assert set(secrets) == {"aws", "owner", "auth", "app", "nba"}
     # Encryption can be asked for with one's own key or not at all, never both.
     del secrets["aws"]["kms_key_id"]
     settings = read_settings(secrets, {}, [])

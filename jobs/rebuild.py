@@ -1,0 +1,48 @@
+"""Silver built anew from all of bronze, beside what the state holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.bronze import BronzeShelf
+from jobs.ingest import Progress, team_names
+from nba.reference import Reference
+from nba.silver import silver_of
+from prediction_tracking import PredictionLog
+
+__all__ = ["RebuildReport", "rebuild"]
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What building silver anew gave.
+
+    Attributes:
+        documents: how many responses were read.
+        differences: what the state has otherwise, in sentences.
+    """
+
+    documents: int
+    differences: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the state says the same as the responses."""
+        return not self.differences
+
+
+def rebuild(
+    shelf: BronzeShelf, log: PredictionLog, reference: Reference, progress: Progress
+) -> RebuildReport:
+    """Compare what the state has learned with what all kept responses say; nothing is written.
+
+    Raises BronzeDamaged, StoreError.
+    """
+    total = shelf.count()
+    documents = []
+    for number, document in enumerate(shelf.documents()):
+        progress(0.8 * number / max(total, 1), f"Reading response {number + 1:,} of {total:,}")
+        documents.append(document)
+    progress(0.8, "Comparing")
+    silver = silver_of(documents, team_names(reference))
+    return RebuildReport(total, tuple(log.differences(silver)))
