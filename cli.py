@@ -1,4 +1,4 @@
-"""NBA Daily without a browser: look at the state, save it, restore it.
+"""NBA Daily without a browser: fetch results, log tonight, look at the record, save, restore.
 
 Settings come from `.streamlit/secrets.toml` and the environment, as for the app.
 """
@@ -6,58 +6,222 @@ Settings come from `.streamlit/secrets.toml` and the environment, as for the app
 from __future__ import annotations
 
 import argparse
-import getpass
-import json
-import os
-import random
 import sys
-import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
-from jobs.application import Application
-from jobs.authority import OWNER, hash_password
-from jobs.clock import system_clock
-from jobs.configuration import CHECKOUT, Settings, read_settings
-from jobs.doctor import opened_for_repair
-from jobs.errors import EXPLAINED, ConfigurationError, NotReady
-from jobs.saved import Level, SavedLine, describe
-from jobs.state import Moment, has_history, open_storage
+from commands import password, season, state
+from commands.exit_codes import ExitCode
+from commands.progress import ProgressBar
+from jobs.errors import EXPLAINED
+from jobs.state import Moment
+from prediction_tracking import Origin
 
 __all__ = ["main"]
 
-PREPARATION_SECONDS = 600.0
-NOTHING_SAVED = "Nothing has been saved yet"
+EXIT_CODES = """\
+exit codes:
+  0  done
+  1  failed; the reason and a remedy are on standard error (status, verify, doctor: not all is well)
+  2  wrong usage
+  3  done in part: a source did not answer, a result is missing or in quarantine; the rest is saved
+"""
+
+Run = Callable[[argparse.Namespace, ProgressBar], ExitCode]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 done, 1 failed (for `status`: not saved), 2 wrong usage."""
+    """Run one command; the exit codes are those of `--help`."""
     options = _parser().parse_args(arguments)
+    bar = ProgressBar(sys.stderr, quiet=options.quiet)
+    run: Run = options.run
     try:
-        return int(options.run(options))
+        return int(run(options, bar))
     except EXPLAINED as error:
+        bar.clear()
         print(error, file=sys.stderr)
-        return 1
+        return int(ExitCode.FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python cli.py", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = argparse.ArgumentParser(
+        prog="python cli.py",
+        description=__doc__,
+        epilog=f"{EXIT_CODES}\nEach command has a --help of its own, with an example.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(quiet=False)
+    commands = _Commands(parser)
+    _add_season(commands)
+    _add_looks(commands)
+    _add_state(commands)
+    commands.add(
+        "hash-password",
+        lambda options, bar: password.make_password_line(),
+        "make the line for [owner] password_hash",
+        "Asks for a password twice and prints the line for the app's secrets. Keeps nothing.",
+        "python cli.py hash-password",
+        quiet=False,
+    )
+    return parser
 
-    status = commands.add_parser("status", help="say whether the history is saved")
-    status.add_argument("--json", action="store_true", help="for other programs")
-    status.set_defaults(run=_status)
 
-    sync = commands.add_parser("sync", help="log tonight if that is due, and save what is pending")
-    sync.set_defaults(run=_sync)
+class _Commands:
+    """Adds commands that all look alike in their help."""
 
-    backup = commands.add_parser("backup", help="save, and keep a copy below backups/")
-    backup.set_defaults(run=_backup)
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    restore = commands.add_parser("restore", help="write the saved state to a file")
+    def add(
+        self, name: str, run: Run, purpose: str, writes: str, example: str, *, quiet: bool = True
+    ) -> argparse.ArgumentParser:
+        """A command, what it is for in a few words, what it writes, and an example of it."""
+        command = self._commands.add_parser(
+            name,
+            help=purpose,
+            description=f"{purpose[:1].upper()}{purpose[1:]}.\n\n{writes}",
+            epilog=f"example:\n  {example}\n\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(run=run)
+        if quiet:
+            command.add_argument("--quiet", action="store_true", help="show no progress")
+        return command
+
+
+def _add_season(commands: _Commands) -> None:
+    daily = commands.add(
+        "daily",
+        lambda options, bar: season.daily(bar, strict=options.strict, as_json=options.json),
+        "do all that a day needs: results in, tonight logged before tip-off, all saved",
+        "Writes to the bucket: new responses below bronze/, the history, CSV copies, a snapshot.\n"
+        "Run it as often as you like, also beside the app: what is done is not done again.\n"
+        "What could not be had is named. That is no failure, for tonight is logged all the same:\n"
+        "it ends with 3 only if --strict is given.",
+        "python cli.py daily",
+    )
+    daily.add_argument(
+        "--strict", action="store_true", help="end with 3 if a source did not give all that is due"
+    )
+    _json(daily)
+
+    ingest = commands.add(
+        "ingest",
+        lambda options, bar: (
+            season.rebuild(bar, as_json=options.json)
+            if options.rebuild
+            else season.ingest(bar, options.folder, as_json=options.json)
+        ),
+        "fetch games and results that are missing, and learn them",
+        "Writes to the bucket: new responses below bronze/, and what they say to the history.\n"
+        "The NBA's servers often refuse data centres: run this at home, for the same bucket.\n"
+        "Ends with 3 if something could not be had; what came is saved.",
+        "python cli.py ingest --from ~/saved-responses",
+    )
+    either = ingest.add_mutually_exclusive_group()
+    either.add_argument(
+        "--from",
+        dest="folder",
+        type=_folder,
+        metavar="FOLDER",
+        help="ask nobody, take the responses saved in this folder (scoreboard.json, …)",
+    )
+    either.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="ask nobody, build everything anew from the responses in the bucket, and compare it "
+        "with the history; writes nothing, ends with 1 if the two differ",
+    )
+    _json(ingest)
+
+
+def _add_looks(commands: _Commands) -> None:
+    predict = commands.add(
+        "predict",
+        lambda options, bar: season.predict(bar, options.date, log=options.log, csv=options.csv),
+        "show the projections of a slate",
+        "Writes nothing unless asked to: --csv a file, --log tonight's run to the history.",
+        "python cli.py predict --date 2026-11-20 --csv slate.csv",
+    )
+    predict.add_argument(
+        "--date", type=_date, metavar="DATE", help="a US Eastern date; else tonight's slate"
+    )
+    predict.add_argument(
+        "--log",
+        action="store_true",
+        help="log tonight's, as the app does by itself; ends with 3 if it is too early for that",
+    )
+    predict.add_argument("--csv", type=Path, metavar="FILE", help="write a new CSV file as well")
+
+    score = commands.add(
+        "score",
+        lambda options, bar: season.score(
+            bar, since=options.since, until=options.until, as_json=options.json
+        ),
+        "show how good the logged predictions were, beside simple baselines on the same rows",
+        "Writes nothing. Only what was saved before its game's tip-off counts.",
+        "python cli.py score --since 2026-11-01",
+    )
+    _dates(score)
+    _json(score)
+
+    export = commands.add(
+        "export",
+        lambda options, bar: state.export(
+            bar, options.to, since=options.since, until=options.until, origin=options.origin
+        ),
+        "write every logged prediction, with what happened, as CSV",
+        "Writes one new file, never over one that is there.",
+        "python cli.py export --to predictions.csv --origin live",
+    )
+    export.add_argument("--to", type=Path, required=True, metavar="FILE")
+    _dates(export)
+    export.add_argument(
+        "--origin",
+        type=Origin,
+        choices=[Origin.LIVE, Origin.REPLAY],
+        metavar="ORIGIN",
+        help="live (logged for a coming slate) or replay; else both",
+    )
+
+
+def _add_state(commands: _Commands) -> None:
+    status = commands.add(
+        "status",
+        lambda options, bar: state.status(bar, as_json=options.json),
+        "say whether the history is saved",
+        "Publishes what is pending on this machine and writes nothing else. Ends with 1 if\n"
+        "something is not saved. Stop the app on this machine first: one process owns the file.",
+        "python cli.py status --json",
+    )
+    _json(status)
+
+    commands.add(
+        "sync",
+        lambda options, bar: state.sync(bar),
+        "do what the app does by itself, once: results, tonight if due, save what is pending",
+        "Writes to the bucket what is new here, and to this machine what is new there.",
+        "python cli.py sync",
+    )
+
+    commands.add(
+        "backup",
+        lambda options, bar: state.backup(bar),
+        "save, and keep a copy of the whole history",
+        "Writes one object below backups/ in the bucket, which nothing ever deletes.",
+        "python cli.py backup",
+    )
+
+    restore = commands.add(
+        "restore",
+        lambda options, bar: state.restore(options.to, options.at),
+        "write the saved history to a file, as it is or as it was",
+        "Writes one new plain SQLite file, never over one that is there. Only the bucket is read,\n"
+        "so the app may run.",
+        "python cli.py restore --to copy.db --at 2026-11-20T18:00Z",
+        quiet=False,
+    )
     restore.add_argument("--to", type=Path, required=True, metavar="FILE")
     restore.add_argument(
         "--at",
@@ -65,10 +229,24 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MOMENT",
         help="as it was at a log entry (its number) or a time (2026-11-20T18:00Z); else the newest",
     )
-    restore.set_defaults(run=_restore)
 
-    doctor = commands.add_parser(
-        "doctor", help="say what is wrong with the saved log, and put damaged entries back"
+    verify = commands.add(
+        "verify",
+        lambda options, bar: state.verify(bar, as_json=options.json),
+        "read all that is saved and check that it is as it was written",
+        "Plays the whole log from its first entry, checks every snapshot against it, and says up\n"
+        "to which entry all is well. Only reads the bucket, so the app may run.",
+        "python cli.py verify",
+    )
+    _json(verify)
+
+    doctor = commands.add(
+        "doctor",
+        lambda options, bar: state.doctor(repair=options.repair, others=options.others),
+        "say why this machine cannot follow the saved log, and put damaged entries back",
+        "Writes nothing but what is pending, and with --repair the original bytes of log entries.",
+        "python cli.py doctor --repair --from /mnt/laptop/nba_stats.db",
+        quiet=False,
     )
     doctor.add_argument(
         "--repair",
@@ -84,13 +262,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="another machine's nba_stats.db, which keeps entries too; may be repeated",
     )
-    doctor.set_defaults(run=_doctor)
 
-    password = commands.add_parser(
-        "hash-password", help="make the line for [owner] password_hash; asks for the password"
-    )
-    password.set_defaults(run=_hash_password)
-    return parser
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="for other programs")
+
+
+def _dates(command: argparse.ArgumentParser) -> None:
+    for name, words in (("--since", "first"), ("--until", "last")):
+        command.add_argument(
+            name, type=_date, metavar="DATE", help=f"the {words} slate, a US Eastern date"
+        )
 
 
 def _moment(text: str) -> Moment:
@@ -106,137 +288,18 @@ def _moment(text: str) -> Moment:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _settings() -> Settings:
-    secrets: dict[str, Any] | ConfigurationError
+def _date(text: str) -> date:
     try:
-        secrets = _secrets()
-    except (OSError, ValueError):
-        secrets = ConfigurationError(
-            "read the secrets",
-            "secrets.toml",
-            "The file cannot be read or is not valid TOML.",
-            "Compare it with .streamlit/secrets.example.toml.",
-        )
-    # Whoever can run this has the keys: the shell's user is the owner.
-    return read_settings(secrets, os.environ, ["--local-owner"])
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-11-20") from None
 
 
-def _secrets() -> dict[str, Any]:
-    """What Streamlit would find: the home folder's file, overlaid by the checkout's."""
-    secrets: dict[str, Any] = {}
-    for folder in (Path.home(), CHECKOUT):
-        path = folder / ".streamlit" / "secrets.toml"
-        if path.exists():
-            secrets |= tomllib.loads(path.read_text(encoding="utf-8"))
-    # Streamlit makes environment variables of what stands outside of tables.
-    os.environ.update({name: word for name, word in secrets.items() if isinstance(word, str)})
-    return secrets
-
-
-@contextmanager
-def _prepared() -> Iterator[Application]:
-    application = Application(_settings(), clock=system_clock, generator=random.Random())
-    application.start(ticks=False)
-    try:
-        now = application.wait_until_prepared(timeout_seconds=PREPARATION_SECONDS)
-        if not now.state_ready:
-            raise (
-                now.reference_error
-                or now.state_error
-                or NotReady(
-                    "prepare",
-                    "state",
-                    "It took longer than ten minutes.",
-                    "Look at the network and disk.",
-                )
-            )
-        yield application
-    finally:
-        application.close()
-
-
-def _status(options: argparse.Namespace) -> int:
-    if has_history(_settings()):
-        with _prepared() as application:
-            saved = application.saved_state()
-        line, status = describe(saved), saved.status
-    else:
-        # Opening would begin a log, and somebody only wants to look.
-        line, status = SavedLine(Level.SAVED, NOTHING_SAVED), None
-    facts = {
-        "level": line.level.value,
-        "headline": line.headline,
-        "details": line.details,
-        "remedies": line.remedies,
-        "sequence": status.sequence if status else None,
-        "pending": status.pending_transactions if status else None,
-    }
-    if options.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        print("\n".join([line.headline, *line.details, *line.remedies]))
-    return int(line.level is Level.PROBLEM)
-
-
-def _sync(_: argparse.Namespace) -> int:
-    with _prepared() as application:
-        application.tick()
-        application.sync_now(OWNER)
-        saved = application.saved_state()
-    if saved.job_error is not None:
-        raise saved.job_error
-    print(describe(saved).headline)
-    return 0
-
-
-def _backup(_: argparse.Namespace) -> int:
-    with _prepared() as application:
-        backup = application.back_up(OWNER)
-    print(f"{backup.key} ({backup.size_bytes:,} bytes)")
-    return 0
-
-
-def _restore(options: argparse.Namespace) -> int:
-    if options.to.exists():
-        print(f"{options.to} exists already. Name a new file.", file=sys.stderr)
-        return 1
-    if not open_storage(_settings()).download_database(options.to, options.at):
-        print(f"{NOTHING_SAVED}. Start the app, or run `python cli.py sync`.", file=sys.stderr)
-        return 1
-    print(options.to)
-    return 0
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    if options.others and not options.repair:
-        print("--from is for --repair.", file=sys.stderr)
-        return 2
-    settings = _settings()
-    if not has_history(settings):
-        print(NOTHING_SAVED)
-        return 0
-    with opened_for_repair(settings, clock=system_clock) as patient:
-        if options.repair:
-            repairs = patient.repair(options.others)
-            for repair in repairs:
-                print(f"Put back #{repair.sequence} ({repair.source})")
-            if not repairs:
-                print("No entry had to be put back.")
-        examination = patient.examine()
-    print("\n".join(examination.findings))
-    return int(not examination.is_healthy)
-
-
-def _hash_password(_: argparse.Namespace) -> int:
-    password = getpass.getpass("Password: ")
-    if len(password) < 8:
-        print("Use at least eight characters.", file=sys.stderr)
-        return 1
-    if password != getpass.getpass("Again: "):
-        print("The two differ.", file=sys.stderr)
-        return 1
-    print(f'[owner]\npassword_hash = "{hash_password(password)}"')
-    return 0
+def _folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
+    return path
 
 
 if __name__ == "__main__":

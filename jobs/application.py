@@ -240,13 +240,13 @@ class Application:
         with contextlib.suppress(ReplicaError):
             self._ready_state("tick").replica.tick()
 
-    def _log_tonight(self) -> Run | None:
+    def _log_tonight(self, *, may_wait: bool = True) -> Run | None:
         return log_tonight(
             self._ready_state("log tonight").predictions,
             self.reference,
             self.projection,
             self.clock(),
-            results_may_come=self._season is not None and self._season.has_sources,
+            results_may_come=may_wait and self._season is not None and self._season.has_sources,
         )
 
     def _ingest_if_due(self) -> None:
@@ -310,9 +310,11 @@ class Application:
             self._exchange()
             self._log_tonight()
             report = season.ingest(progress) if season.has_sources else None
-            run = self._log_tonight()
+            # Nobody may come back before the tip-off: what is late by now is not waited for.
+            run = self._log_tonight(may_wait=False)
             before = state.replica.status().snapshot_sequence
             state.replica.sync_now()
+            run = run and state.predictions.run(run.run_id)
             copied = self._copies.make(state)
             snapshot = state.replica.snapshot()
         return DailyReport(

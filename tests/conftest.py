@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.browser import browser, open_page
+from tests.cli_fixtures import command, command_checkout, here, saved_evening
 from tests.nba_fixtures import reference, reference_path
 from tests.needs import (
     pytest_make_collect_report,
@@ -21,6 +22,9 @@ from tests.store_fixtures import (
 __all__ = [
     "browser",
     "clock",
+    "command",
+    "command_checkout",
+    "here",
     "ministack_endpoint",
     "moto_endpoint",
     "new_bucket",
@@ -32,6 +36,7 @@ __all__ = [
     "pytest_terminal_summary",
     "reference",
     "reference_path",
+    "saved_evening",
     "shared_service_descriptions",
     "store",
 ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import apsw
 import pytest
 
 import cli
+from commands.opening import read_settings_here
 from jobs.application import Application
 from jobs.authority import OWNER, PasswordGate
 from jobs.configuration import FolderSettings
@@ -22,74 +22,24 @@ from jobs.errors import ConfigurationError
 from replica.log import log_key
 from replica.stores.folder import FolderStore
 from replica.stores.s3 import S3Options
-from tests.app_process import clone
 from tests.applications import AFTERNOON, published, running, settings_for
+from tests.cli_fixtures import Command, write_secrets
 from tests.stores import ManualClock
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone, so that no secrets of the person who runs the tests are found."""
-    return clone(tmp_path_factory.mktemp("checkout"))
-
-
-def bare_environment(folder: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("COVERAGE_PROCESS_START",) if name in os.environ}
-    return {
-        **kept,
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONWARNINGS": "error",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NBA_DAILY_STATE_DIR": str(folder / "state"),
-        "NBA_DAILY_STORE_DIR": str(folder / "store"),
-    }
-
-
-@pytest.fixture
-def command(checkout: Path, tmp_path: Path, reference_path: Path) -> Command:
-    """Runs `python cli.py` with these words as a process of its own."""
-    settings_for(tmp_path / "state", reference_path)
-
-    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "cli.py", *words],
-            cwd=checkout,
-            env=bare_environment(tmp_path) | environment,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-
-    return run
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reference_path: Path) -> Path:
-    """This process as if it were the command line's, with nothing configured; its folder."""
-    monkeypatch.setattr("os.environ", bare_environment(tmp_path))
-    monkeypatch.setattr(cli, "CHECKOUT", tmp_path / "checkout")
-    monkeypatch.setattr(cli, "system_clock", ManualClock(AFTERNOON))
-    settings_for(tmp_path / "state", reference_path)
-    return tmp_path
-
-
-@pytest.fixture
-def saved_evening(reference_path: Path, tmp_path: Path) -> Path:
-    """A store that another machine has put one evening into."""
-    folder = tmp_path / "store"
-    with running(settings_for(tmp_path / "other", reference_path, folder)) as application:
-        published(application)
-    return folder
-
-
-def write_secrets(folder: Path, text: str) -> None:
-    (folder / ".streamlit").mkdir(parents=True, exist_ok=True)
-    (folder / ".streamlit" / "secrets.toml").write_text(text, encoding="utf-8")
+COMMANDS = (
+    "daily",
+    "ingest",
+    "predict",
+    "score",
+    "export",
+    "status",
+    "sync",
+    "backup",
+    "restore",
+    "verify",
+    "doctor",
+    "hash-password",
+)
 
 
 def require_explained(answer: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -184,10 +134,13 @@ def test_wrong_words_show_the_usage(command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--help"], ["status", "sync", "backup", "restore", "doctor", "hash-password"]),
+        (["--help"], [*COMMANDS, "exit codes:", "3  done in part"]),
         (["status", "--help"], ["--json"]),
         (["restore", "--help"], ["--to FILE", "--at MOMENT", "2026-11-20T18:00Z"]),
         (["doctor", "--help"], ["--repair", "--from FILE"]),
+        (["ingest", "--help"], ["--from FOLDER", "--rebuild", "--json", "--quiet"]),
+        (["predict", "--help"], ["--date DATE", "--log", "--csv FILE"]),
+        (["daily", "--help"], ["--strict", "only if --strict is given"]),
     ],
 )
 def test_help_names_what_there_is(
@@ -202,17 +155,47 @@ def test_help_names_what_there_is(
         assert word in text
 
 
-def test_every_command_says_what_it_does() -> None:
+def test_there_is_a_line_for_every_command() -> None:
     [commands] = [action for action in cli._parser()._actions if isinstance(action.choices, dict)]
-    names = list(commands.choices or ())
+    assert sorted(commands.choices or ()) == sorted(COMMANDS)
     text = cli._parser().format_help()
-    for name in names:
+    for name in COMMANDS:
         assert re.search(rf"^    {name}\s+[a-z]", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_teaches(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([name, "--help"])
+    text = capsys.readouterr().out
+    _, purpose, writes, *_ = text.split("\n\n")
+    assert purpose.endswith(".")
+    assert re.search(r"[Ww]rites|Keeps nothing|Only reads", writes), "what it changes"
+    assert "\nexit codes:\n" in text
+    [example] = re.findall(r"^example:\n  python cli\.py (.+)$", text, flags=re.MULTILINE)
+    # The example can be typed as it stands.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "saved-responses").mkdir()
+    words = shlex.split(example)
+    assert words[0] == name
+    assert callable(cli._parser().parse_args(words).run)
 
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["restore"], ["restore", "--to", "f.db", "--at", "yesterday"], ["status", "--xml"]],
+    [
+        [],
+        ["restore"],
+        ["restore", "--to", "f.db", "--at", "yesterday"],
+        ["status", "--xml"],
+        ["export"],
+        ["score", "--since", "November"],
+    ],
 )
 def test_wrong_usage_is_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -425,25 +408,25 @@ def test_another_machines_file_is_for_a_repair(
 def test_waiting_too_long_is_said(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "PREPARATION_SECONDS", 0.0)
-    monkeypatch.setattr(Application, "_prepare", lambda _: None)
+    monkeypatch.setattr("commands.opening.PREPARATION_SECONDS", 0.0)
+    monkeypatch.setattr(Application, "start", lambda *_, **__: None)
     assert cli.main(["sync"]) == 1
     assert "Look at the network and disk." in capsys.readouterr().err
 
 
 def test_without_secrets_the_folder_is_used(here: Path) -> None:
-    settings = cli._settings()
+    settings = read_settings_here()
     assert settings.store == FolderSettings(here / "store")
     assert settings.owner.local
 
 
 def test_secrets_are_read_where_the_app_reads_them(here: Path) -> None:
     write_secrets(here, '[aws]\nbucket_name = "from-home"\nregion = "us-east-1"\n')
-    store = cli._settings().store
+    store = read_settings_here().store
     assert isinstance(store, S3Options)
     assert store.bucket == "from-home"
     write_secrets(here / "checkout", '[aws]\nbucket_name = "from-checkout"\nregion = "us-east-1"\n')
-    store = cli._settings().store
+    store = read_settings_here().store
     assert isinstance(store, S3Options)
     assert store.bucket == "from-checkout"
 
@@ -451,7 +434,7 @@ def test_secrets_are_read_where_the_app_reads_them(here: Path) -> None:
 def test_secrets_outside_of_tables_are_environment_variables(here: Path) -> None:
     text = 'S3_BACKUP_BUCKET = "b"\nAWS_REGION = "us-east-1"\nAWS_ACCESS_KEY_ID = "AKIA"\n'
     write_secrets(here / "checkout", text)
-    store = cli._settings().store
+    store = read_settings_here().store
     assert isinstance(store, S3Options)
     assert (store.bucket, store.region) == ("b", "us-east-1")
     assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIA", "boto3 looks for it there"
@@ -463,7 +446,7 @@ def test_unreadable_secrets_never_become_the_folder(
 ) -> None:
     write_secrets(here / "checkout", "")
     (here / "checkout" / ".streamlit" / "secrets.toml").write_bytes(content)
-    assert isinstance(cli._settings().store, ConfigurationError)
+    assert isinstance(read_settings_here().store, ConfigurationError)
     for words in (["sync"], ["restore", "--to", str(here / "new.db")]):
         assert cli.main(words) == 1
         answer = capsys.readouterr().err
@@ -501,7 +484,7 @@ def test_a_password_becomes_a_line_for_the_secrets(
     text = capsys.readouterr().out
     assert "correct horse" not in text
     write_secrets(here / "checkout", text)
-    password_hash = cli._settings().owner.password_hash
+    password_hash = read_settings_here().owner.password_hash
     assert password_hash is not None
     gate = PasswordGate(ManualClock())
     assert gate.check("correct horse", password_hash)
