@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -32,7 +33,6 @@ class BronzeShelf:
     def keep(self, document: Document) -> bool:
         """Store a document, unless the newest answer to this question has the very same bytes."""
         names, key, name = self._known(), key_of(document), _name_of(document)
-        self._seen[document.wanted] = document.retrieved_at
         earlier = [
             one
             for one in names.values()
@@ -40,14 +40,13 @@ class BronzeShelf:
             == (name.source, name.endpoint, name.parameters)
         ]
         if earlier and max(earlier, key=_retrieved_at).sha12 == name.sha12:
+            self._seen[document.wanted] = document.retrieved_at
             return False
-        try:
+        # Another process may have kept the same bytes in the same second.
+        with contextlib.suppress(ObjectExists):
             self._store.put(key, encode(document), PutMode.CREATE)
-        except ObjectExists:
-            # Another process kept the same bytes in the same second.
-            return False
-        finally:
-            names[key] = name
+        names[key] = name
+        self._seen[document.wanted] = document.retrieved_at
         return True
 
     def last_answered(self, wanted: Wanted) -> datetime | None:
