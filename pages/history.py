@@ -8,6 +8,7 @@ from ui.conflicts import show_conflicts
 from ui.frame import open_page
 from ui.history_view import show_history
 from ui.import_report import show_imports
+from ui.kept_apart import show_corrections, show_quarantine
 from ui.results_import import show_results_import
 
 frame = open_page("History")
@@ -23,4 +24,6 @@ show_history(log, frame.zone)
 if frame.actor.is_owner:
     show_imports(log, frame.zone)
     show_conflicts(frame.zone)
+    show_corrections(log, frame.zone)
+    show_quarantine(log)
 show_results_import(frame)

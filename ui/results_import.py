@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
-import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from jobs.errors import EXPLAINED
 from prediction_tracking import MAX_ROWS, ResultsReport
+from ui.csv_file import count, read_csv
 from ui.formats import plain
 from ui.frame import Frame
 
@@ -62,7 +61,7 @@ def show_results_import(frame: Frame) -> None:
 def _import(frame: Frame, upload: UploadedFile | None) -> _Answer:
     if upload is None:
         return _Answer("Choose a file first.")
-    table = _read(upload.getvalue())
+    table = read_csv(upload.getvalue(), MAX_ROWS)
     if table is None:
         return _Answer(
             f"{upload.name} is not CSV text in UTF-8. Save it as CSV (UTF-8) and try again."
@@ -74,34 +73,13 @@ def _import(frame: Frame, upload: UploadedFile | None) -> _Answer:
     return _Answer(f"{upload.name}: {_summary(report)}", recorded=True)
 
 
-def _read(content: bytes) -> pd.DataFrame | None:
-    """The rows as text; None for what is no CSV."""
-    try:
-        return pd.read_csv(
-            io.BytesIO(content),
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            # A comma too many would otherwise shift every column by one.
-            index_col=False,
-            # One more than is accepted, so that a longer file is still refused.
-            nrows=MAX_ROWS + 1,
-        )
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
-        return None
-
-
 def _summary(report: ResultsReport) -> str:
     text = (
-        f"{_count(report.rows, 'row')} read: {report.recorded} recorded, "
+        f"{count(report.rows, 'row')} read: {report.recorded} recorded, "
         f"{report.corrected} corrected, {report.unchanged} known already."
     )
     if report.duplicates:
-        text += f" Counted once: {_count(report.duplicates, 'repeated row')}."
+        text += f" Counted once: {count(report.duplicates, 'repeated row')}."
     if report.ignored_columns:
         text += f" Columns not used: {', '.join(report.ignored_columns)}."
     return text
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

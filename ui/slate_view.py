@@ -12,10 +12,14 @@ from jobs.outcome import Outcome
 from nba.errors import UnknownSlate
 from nba.seasons import slate_date_of
 from nba.slate import GameProjection, SlateProjection
+from nba.slate_csv import slate_csv
 from prediction_tracking import Origin, Run
-from ui.formats import age_in_days, full_date, moment, plain, short_date
+from ui.availability import show_editor, show_listed
+from ui.data_age import show_data_age
+from ui.fetching import fetch_button, show_last_fetch
+from ui.formats import full_date, moment, plain
 from ui.frame import Frame
-from ui.tables import games_table, player_columns, players_table, projection_csv
+from ui.tables import games_table, player_columns, players_table
 
 __all__ = ["show_slate"]
 
@@ -29,7 +33,7 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
     except UnknownSlate as error:
         st.info(f"{error.problem[:1].upper()}{error.problem[1:]}. {error.remedy.rstrip('.')}.")
         return
-    _show_age(frame, projection)
+    show_data_age(frame, projection)
     if projection.undecided_games:
         st.caption(
             f"{projection.undecided_games} more on this date: the teams are not decided yet, so "
@@ -40,6 +44,9 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
         return
     is_past = tonight is None or slate_date < tonight
     _show_log(frame, projection, tonight, is_past=is_past)
+    show_listed(frame, projection)
+    if not is_past:
+        show_editor(frame, projection)
     outcome = frame.application.outcome(slate_date)
     st.dataframe(
         games_table(projection, frame.zone, outcome.scores),
@@ -59,18 +66,6 @@ def _kind(frame: Frame, slate_date: date, tonight: date | None) -> str:
     return "Tonight" if slate_date <= slate_date_of(frame.application.clock()) else "Next games"
 
 
-def _show_age(frame: Frame, projection: SlateProjection) -> None:
-    if projection.data_as_of is None:
-        st.caption("No game before this date is known: every projection is an average.")
-        return
-    days = (projection.slate_date - projection.data_as_of).days
-    text = f"Data as of {short_date(projection.data_as_of)}, {age_in_days(days)} before this slate."
-    gap = frame.application.missing_seasons(projection.slate_date)
-    if gap:
-        text += f" Not bundled: {', '.join(gap)}; line-ups come from the rosters of August 2026."
-    st.caption(text, help="Times are in your browser's zone, else US Eastern.")
-
-
 def _show_log(
     frame: Frame, projection: SlateProjection, tonight: date | None, *, is_past: bool
 ) -> None:
@@ -84,11 +79,29 @@ def _show_log(
     elif log is None:
         st.caption("Not logged yet: the history is not here. It will be logged by itself.")
     elif slate_date == tonight:
-        st.caption("Not logged yet; that happens by itself on the day.")
+        st.caption(_not_yet(frame, slate_date))
     if log is None or not frame.actor.is_owner:
         return
-    if slate_date == tonight or (is_past and not _is_same(run, projection)):
-        _log_button(frame, slate_date, is_past=is_past)
+    with st.container(horizontal=True):
+        logs = (slate_date == tonight or (is_past and not _is_same(run, projection))) and st.button(
+            "Log this replay" if is_past else "Log a revision", icon=":material/edit_note:"
+        )
+        fetches = not is_past and fetch_button(frame)
+    if logs:
+        _log(frame, slate_date, is_past=is_past)
+    if not is_past:
+        show_last_fetch(frame, fetch=fetches)
+
+
+def _not_yet(frame: Frame, slate_date: date) -> str:
+    season = frame.application.season
+    is_the_day = slate_date <= slate_date_of(frame.application.clock())
+    if is_the_day and season is not None and season.has_sources:
+        return (
+            "Not logged yet: that happens by itself as soon as last night's results are here, or "
+            "three hours before the first tip-off."
+        )
+    return "Not logged yet; that happens by itself on the day."
 
 
 def _is_same(run: Run | None, projection: SlateProjection) -> bool:
@@ -119,10 +132,7 @@ def _log_line(frame: Frame, run: Run, games: Sequence[GameProjection]) -> str:
     return f"{line} · in time for {in_time} of {len(tipoffs)} games, the others do not count"
 
 
-def _log_button(frame: Frame, slate_date: date, *, is_past: bool) -> None:
-    label = "Log this replay" if is_past else "Log a revision"
-    if not st.button(label, icon=":material/edit_note:"):
-        return
+def _log(frame: Frame, slate_date: date, *, is_past: bool) -> None:
     try:
         if is_past:
             frame.application.log_replay(frame.actor, slate_date)
@@ -163,7 +173,7 @@ def _show_players(projection: SlateProjection, outcome: Outcome) -> None:
     )
     st.download_button(
         "Download this slate as CSV",
-        projection_csv(projection),
+        slate_csv(projection),
         file_name=f"nba-daily-{projection.slate_date.isoformat()}.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
+from nba.availability import Availability
 from nba.slate import PlayerProjection, SlateProjection
-from nba.stats import STATS, Stat
+from nba.stats import Stat
 from ui.formats import clock_time, percent
 
 __all__ = [
@@ -18,7 +19,6 @@ __all__ = [
     "games_table",
     "player_columns",
     "players_table",
-    "projection_csv",
 ]
 
 STAT_LABELS: Mapping[Stat, str] = {
@@ -58,15 +58,22 @@ def games_table(
 def players_table(
     players: list[PlayerProjection], actuals: Mapping[tuple[str, int], Mapping[Stat, int]]
 ) -> pd.DataFrame:
-    """One row a player, most points first; each stat's actual beside its mean where known."""
+    """One row a player, most points first; each stat's actual beside its mean where known.
+
+    Who is questionable is marked, in a column that is there only if somebody is.
+    """
+    questionable = {
+        player.player_id for player in players if player.availability == Availability.QUESTIONABLE
+    }
     rows = []
     for player in sorted(players, key=lambda player: -player.bands["points"].mean):
-        row: dict[str, object] = {
-            "Player": player.player_name,
-            "Team": player.team,
-            "Against": ("vs " if player.is_home else "@ ") + player.opponent,
-            "Position": player.position or "–",
-        }
+        row: dict[str, object] = {"Player": player.player_name}
+        if questionable:
+            listed = player.player_id in questionable
+            row["Listed"] = Availability.QUESTIONABLE.value if listed else ""
+        row["Team"] = player.team
+        row["Against"] = ("vs " if player.is_home else "@ ") + player.opponent
+        row["Position"] = player.position or "–"
         actual = actuals.get((player.game_id, player.player_id))
         for stat in ("minutes", "points", "rebounds", "assists", "threes"):
             band, label = player.bands[stat], STAT_LABELS[stat]
@@ -88,31 +95,3 @@ def player_columns() -> dict[str, ColumnConfig]:
             help="10th to 90th percentile: four games of five should fall within"
         )
     return columns
-
-
-def projection_csv(projection: SlateProjection) -> bytes:
-    """The slate as CSV (UTF-8): one row a player, mean, floor and ceiling of each stat."""
-    probabilities = {
-        forecast.game.game_id: forecast.home_win_probability for forecast in projection.games
-    }
-    rows = []
-    for player in projection.players:
-        row: dict[str, object] = {
-            "slate_date": projection.slate_date.isoformat(),
-            "game_id": player.game_id,
-            "player_id": player.player_id,
-            "player_name": player.player_name,
-            "team": player.team,
-            "opponent": player.opponent,
-            "is_home": player.is_home,
-            "home_win_probability": round(probabilities[player.game_id], 4),
-            "model_version": projection.model_version,
-            "from_prior": player.from_prior,
-        }
-        for stat in STATS:
-            band = player.bands[stat]
-            row[f"{stat}_mean"] = round(band.mean, 2)
-            row[f"{stat}_floor"] = round(band.floor, 2)
-            row[f"{stat}_ceiling"] = round(band.ceiling, 2)
-        rows.append(row)
-    return pd.DataFrame(rows).to_csv(index=False).encode()
