@@ -198,6 +198,16 @@ class Reference:
         scheduled = self._scheduled("WHERE game_date = ?", slate_date.isoformat())
         return [game for game in scheduled if isinstance(game, UndecidedGame)]
 
+    def postponed(self, slate_date: date) -> list[tuple[str, str]]:
+        """(away, home) abbreviations of the games of a date that were called off and not moved yet,
+        "" for an undecided team."""
+        rows = self._rows(
+            "SELECT coalesce(away_team, ''), coalesce(home_team, '') FROM postponed"
+            " WHERE game_date = ? ORDER BY game_id",
+            slate_date.isoformat(),
+        )
+        return [(away, home) for away, home in rows]
+
     def teams(self) -> pd.DataFrame:
         """The current teams: team_id, team (abbreviation), team_name."""
         return self._frame(("team_id", "team", "team_name"), "teams ORDER BY team")

@@ -97,6 +97,17 @@ players AS (
   WHERE NOT EXISTS (SELECT 1 FROM reference.players AS b WHERE b.player_id = s.player_id)
 )"""
 
+_POSTPONED: Final = f"""
+postponed AS (
+  SELECT s.game_id, s.game_date, {_HOME} AS home_team, {_AWAY} AS away_team
+  FROM main.scheduled_games AS s WHERE s.status = 'postponed'
+)"""
+
+_NOTHING_POSTPONED: Final = """
+postponed AS (
+  SELECT NULL AS game_id, NULL AS game_date, NULL AS home_team, NULL AS away_team WHERE FALSE
+)"""
+
 _NO_ROSTERS: Final = """
 rosters AS (
   SELECT NULL AS player_id, NULL AS team_id, NULL AS known_on, NULL AS position WHERE FALSE
@@ -131,17 +142,19 @@ class Tables:
         return f"({' OR '.join(found)})"
 
 
+def _with(*tables: str) -> str:
+    return "WITH " + ", ".join(" ".join(table.split()) for table in tables)
+
+
 BUNDLED: Final = Tables(
-    common=f"WITH {_NO_ROSTERS}".replace("\n", " "),
+    common=_with(_NO_ROSTERS, _NOTHING_POSTPONED),
     box_scores=("player_games",),
     dates="SELECT game_date FROM player_games",
     latest_date="SELECT max(game_date) FROM player_games WHERE game_date < ?1",
 )
 
 LEARNED: Final = Tables(
-    common=f"WITH {_SCHEDULE}, {_GAMES}, {_PLAYER_GAMES}, {_PLAYERS}, {_ROSTERS}".replace(
-        "\n", " "
-    ),
+    common=_with(_SCHEDULE, _GAMES, _PLAYER_GAMES, _PLAYERS, _ROSTERS, _POSTPONED),
     box_scores=("reference.player_games", "main.player_games"),
     dates=(
         "SELECT game_date FROM reference.player_games UNION SELECT game_date FROM main.games AS g"

@@ -39,6 +39,10 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
             f"{projection.undecided_games} more on this date: the teams are not decided yet, so "
             "they cannot be projected."
         )
+    postponed = frame.application.reference.postponed(slate_date)
+    if postponed:
+        games = ", ".join(f"{away} @ {home}" for away, home in postponed)
+        st.caption(f"Postponed: {games}. Each counts on the date on which it is played.")
     if not projection.games:
         st.info("There is no game on this date. Choose another one.", icon=":material/event_busy:")
         return
