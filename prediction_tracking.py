@@ -34,6 +34,7 @@ from tracking.availability import (
     SET_AVAILABILITY,
     availability_list,
     availability_on,
+    people,
     rows_of,
 )
 from tracking.availability_file import AvailabilityRejected, parse_availability
@@ -60,7 +61,7 @@ from tracking.kept_apart import (
     result_corrections,
 )
 from tracking.learned import learned_on
-from tracking.learning import LearnReport, lessons_of, write_lessons
+from tracking.learning import LearnReport, lessons_of, parts_of, write_lessons
 from tracking.missed import MissedSlate, missed_slates
 from tracking.rebuilt import differences
 from tracking.results import ResultsReport
@@ -332,17 +333,20 @@ class PredictionLog:
 
         A changed result replaces the old one, which is kept in `result_corrections`. A row that a
         person recorded stands over responses that came before it. Learning the same again writes
-        nothing.
+        nothing. One transaction, or several for more than a season.
         """
-        with self._read() as connection:
-            reference = connection.execute if self._has_reference else None
-            lessons = lessons_of(connection.execute, reference, silver)
-            if not lessons.report().is_empty:
-                with self._replica.transaction() as transaction:
-                    # Another thread may have written since the look above.
-                    lessons = lessons_of(transaction.execute, reference, silver)
-                    write_lessons(transaction.executemany, lessons)
-        return lessons.report()
+        report = LearnReport()
+        for part in parts_of(silver):
+            with self._read() as connection:
+                reference = connection.execute if self._has_reference else None
+                lessons = lessons_of(connection.execute, reference, part)
+                if not lessons.report().is_empty:
+                    with self._replica.transaction() as transaction:
+                        # Another thread may have written since the look above.
+                        lessons = lessons_of(transaction.execute, reference, part)
+                        write_lessons(transaction.executemany, lessons)
+            report += lessons.report()
+        return report
 
     def availability(self, on: date) -> dict[int, PlayerAvailability]:
         """What is said of players for a US Eastern date, by player id; see `nba.availability`."""
@@ -371,15 +375,10 @@ class PredictionLog:
         Without a date a row counts from today on. Raises AvailabilityRejected, which names every
         row that cannot be taken.
         """
-        people: dict[int, tuple[str, str | None]] = {}
+        today = slate_date_of(self._clock())
         with self._read() as connection:
-            for player_id, name in connection.execute("SELECT * FROM main.players"):
-                people[player_id] = name, None
-            if self._has_reference:
-                sql = "SELECT player_id, player_name, roster_team FROM reference.players"
-                for player_id, name, team in connection.execute(sql):
-                    people[player_id] = name, team
-        return parse_availability(frame, people, slate_date_of(self._clock()))
+            everybody = people(connection, today, has_reference=self._has_reference)
+        return parse_availability(frame, everybody, today)
 
     def missed_slates(
         self, schedule: Iterable[ScheduledGame | UndecidedGame], now: datetime

@@ -17,6 +17,7 @@ __all__ = [
     "SET_AVAILABILITY",
     "availability_list",
     "availability_on",
+    "people",
     "rows_of",
 ]
 
@@ -45,6 +46,18 @@ _LATEST: Final = """
   AND (a.until_date IS NULL OR a.until_date >= ?1)
 """
 
+# Whose player somebody is by the newest roster that was learned; a team of NULL is none.
+_LEARNED_TEAMS: Final = """
+  SELECT player_id, team_id, max(known_on) FROM main.rosters
+  WHERE known_on <= ?1 GROUP BY player_id
+"""
+_TEAM: Final = "CASE WHEN r.player_id IS NULL THEN b.roster_team ELSE t.team END"
+_TEAM_TABLES: Final = f"""
+  LEFT JOIN ({_LEARNED_TEAMS}) AS r ON r.player_id = l.player_id
+  LEFT JOIN reference.teams AS t ON t.team_id = r.team_id
+  LEFT JOIN reference.players AS b ON b.player_id = l.player_id
+"""
+
 
 def availability_on(connection: apsw.Connection, day: date) -> dict[int, PlayerAvailability]:
     """What is said of players for a US Eastern date, by player id."""
@@ -67,22 +80,40 @@ def availability_list(
 ) -> pd.DataFrame:
     """The same with names, without those who are simply available; columns
     AVAILABILITY_COLUMNS, worst news first."""
-    name, team, bundled = "s.player_name", "NULL", ""
+    name, team, teams = "s.player_name", "NULL", ""
     if has_reference:
-        name, team = "coalesce(s.player_name, b.player_name)", "b.roster_team"
-        bundled = "LEFT JOIN reference.players AS b ON b.player_id = l.player_id"
+        name, team, teams = "coalesce(b.player_name, s.player_name)", _TEAM, _TEAM_TABLES
     rows = connection.execute(
         f"""
         SELECT l.player_id, {name}, {team}, l.status, l.from_date, l.until_date, l.note
         FROM ({_LATEST}) AS l
         LEFT JOIN main.players AS s ON s.player_id = l.player_id
-        {bundled}
+        {teams}
         WHERE l.status <> 'available'
         ORDER BY CASE l.status WHEN 'out' THEN 0 WHEN 'doubtful' THEN 1 ELSE 2 END, 2
         """,
         (day.isoformat(),),
     )
     return frame_of(rows, AVAILABILITY_COLUMNS, dates=("from_date", "until_date"))
+
+
+def people(
+    connection: apsw.Connection, day: date, *, has_reference: bool
+) -> dict[int, tuple[str, str | None]]:
+    """Everybody who has a name: (name, abbreviation of his team on a date) by player id."""
+    learned = connection.execute("SELECT player_id, player_name FROM main.players")
+    names = {int(player_id): str(name) for player_id, name in learned}
+    if not has_reference:
+        return {player_id: (name, None) for player_id, name in names.items()}
+    sql = f"""
+    SELECT l.player_id, b.player_name, {_TEAM}
+    FROM (SELECT player_id FROM main.players UNION SELECT player_id FROM reference.players) AS l
+    {_TEAM_TABLES}
+    """
+    return {
+        int(player_id): (str(name or names[player_id]), team)
+        for player_id, name, team in connection.execute(sql, (day.isoformat(),))
+    }
 
 
 def rows_of(changes: Sequence[PlayerAvailability]) -> list[tuple[int, str, str, str | None, str]]:

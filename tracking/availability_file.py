@@ -128,8 +128,8 @@ def _player(
         return int(digits)
     if not named:
         raise _Unreadable(RowProblemKind.UNKNOWN_PLAYER, f"no player is called {name!r}")
-    if len(named) > 1:
-        named = [one for one in named if people[one][1] == (team.upper() or None)] or named
+    if len(named) > 1 and team:
+        named = [one for one in named if people[one][1] == team.upper()] or named
     if len(named) > 1:
         # Of namesakes the one who is on a roster is meant.
         named = [one for one in named if people[one][1] is not None] or named
@@ -150,4 +150,4 @@ def _day(text: str) -> date | None:
 
 
 def _text(value: object) -> str:
-    return "" if value is None or value != value or value is pd.NA else str(value).strip()
+    return "" if value is None or value is pd.NA or value != value else str(value).strip()

@@ -37,7 +37,7 @@ def result_corrections(
     """Results that changed after they were known, newest first."""
     name, day, bundled = "s.player_name", "g.game_date", ""
     if has_reference:
-        name = "coalesce(s.player_name, b.player_name)"
+        name = "coalesce(b.player_name, s.player_name)"
         bundled = "LEFT JOIN reference.players AS b ON b.player_id = c.player_id"
     rows = connection.execute(
         f"""

@@ -1,15 +1,16 @@
 """What the sources said, beside what is known: only the difference is written.
 
 Rows hold no clock of this machine and no random id, so that processes which learn the same
-responses write the same rows. What a person entered stands over responses that came before it.
+responses write the same rows. What is known stands over responses that came before it, be it from
+a person or from a later response.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from nba.stats import STATS
 from tracking.frames import moment_text
 from tracking.runs import TRACKING_NAMESPACE
 
-__all__ = ["SILVER_SOURCES", "LearnReport", "Lessons", "lessons_of", "write_lessons"]
+__all__ = ["SILVER_SOURCES", "LearnReport", "Lessons", "lessons_of", "parts_of", "write_lessons"]
 
 SILVER_SOURCES: Final = ("nba-live", "nba-stats", "folder")
 """Whose rows are learned; any other source is a person, or an import."""
@@ -49,6 +50,8 @@ _SCHEDULE_VALUES: Final = (
     "label",
     "arena",
 )
+# A season has 28,000, and a transaction may have 16 MiB: some 70,000.
+_MOST_BOX_SCORES: Final = 40_000
 _UNSAID: Final = {"is_neutral": 0, "label": "", "arena": ""}
 
 
@@ -101,10 +104,27 @@ class Lessons:
         )
 
 
-def lessons_of(state: Ask, reference: Ask | None, silver: Silver) -> Lessons:
-    """What of `silver` the state (schema `main`) and the reference do not say yet."""
+def parts_of(silver: Silver) -> Iterator[Silver]:
+    """`silver` in parts that fit into a transaction each.
+
+    Final scores come last: a game that has one is never asked for again.
+    """
+    rows = silver.player_games
+    while len(rows) > _MOST_BOX_SCORES:
+        yield Silver(player_games=rows[:_MOST_BOX_SCORES])
+        rows = rows[_MOST_BOX_SCORES:]
+    yield replace(silver, player_games=rows)
+
+
+def lessons_of(
+    state: Ask, reference: Ask | None, silver: Silver, *, is_all: bool = False
+) -> Lessons:
+    """What of `silver` the state (schema `main`) and the reference do not say yet.
+
+    With `is_all` it holds all responses there are: then no later one may have said otherwise.
+    """
     lessons = Lessons()
-    known = _Known(state, reference)
+    known = _Known(state, reference, is_all=is_all)
     _learn_games(known, silver.games, lessons)
     _learn_box_scores(known, silver.player_games, lessons)
     _learn_schedule(known, silver.schedule, lessons)
@@ -172,9 +192,10 @@ def write_lessons(write_many: WriteMany, lessons: Lessons) -> None:
 class _Known:
     """Look-ups in the state and, where there is one, in the reference."""
 
-    def __init__(self, state: Ask, reference: Ask | None) -> None:
+    def __init__(self, state: Ask, reference: Ask | None, *, is_all: bool) -> None:
         self.state = state
         self.reference = reference
+        self._is_all = is_all
 
     def rows(
         self,
@@ -203,11 +224,17 @@ class _Known:
         """The pairs of keys of a table of the state whose first one is among `ids`."""
         return set(self.rows("main", table, (first, second), (), ids))
 
+    def stands(self, row: Row | None, said: Game | PlayerGame) -> bool:
+        """Whether a row of the state (its last values are source and recorded_at) is a newer word.
 
-def _stands(row: tuple[Any, ...], learned: Game | PlayerGame) -> bool:
-    """Whether a known row (its last values are source and recorded_at) is a person's newer word."""
-    source, recorded_at = row[-2:]
-    return source not in SILVER_SOURCES and recorded_at > moment_text(learned.retrieved_at)
+        Of a person by the moment, of another response by the date: no more of it is kept.
+        """
+        if row is None:
+            return False
+        source, recorded_at = row[-2:]
+        if source in SILVER_SOURCES:
+            return not self._is_all and bool(recorded_at > _recorded_at(said.known_on))
+        return bool(recorded_at > moment_text(said.retrieved_at))
 
 
 def _learn_games(known: _Known, games: Sequence[Game], lessons: Lessons) -> None:
@@ -216,7 +243,7 @@ def _learn_games(known: _Known, games: Sequence[Game], lessons: Lessons) -> None
     bundled = known.rows("reference", "games", ("game_id",), _GAME_VALUES, ids)
     for game in games:
         there = own.get(game.game_id)
-        if there is not None and _stands(there, game):
+        if known.stands(there, game):
             continue
         values = tuple(_plain(getattr(game, name)) for name in _GAME_VALUES)
         if values != (bundled.get(game.game_id) if there is None else there[:-2]):
@@ -232,7 +259,7 @@ def _learn_box_scores(known: _Known, rows: Sequence[PlayerGame], lessons: Lesson
     replaced: list[tuple[PlayerGame, str, int, int]] = []
     for row in rows:
         there = own.get((row.game_id, row.player_id))
-        if there is not None and _stands(there, row):
+        if known.stands(there, row):
             continue
         stored = nothing if there is None else there[:-2]
         under = bundled.get((row.game_id, row.player_id), nothing)

@@ -22,7 +22,7 @@ def differences(state: Ask, reference: Ask | None, silver: Silver) -> list[str]:
 
 
 def _unlearned(state: Ask, reference: Ask | None, silver: Silver) -> Iterator[str]:
-    lessons = lessons_of(state, reference, silver)
+    lessons = lessons_of(state, reference, silver, is_all=True)
     for game_id, *_ in lessons.games:
         yield f"Game {game_id} has another final score, or none."
     for game_id, player_id, *_ in lessons.player_games:
