@@ -366,7 +366,7 @@ def test_a_run_that_is_not_saved_is_not_copied(
     with running(settings_for(tmp_path / "a", reference_path), clock, ticks=False) as application:
         store.before = hang_on_entries
         with monkeypatch.context() as patched:
-            patched.setattr("jobs.application._exchange", lambda _: None)
+            patched.setattr(application, "_exchange", lambda: None)
             application.tick()
             assert status_of(application).pending_transactions == 1
             assert [key for key in store.objects if key.startswith("csv/")] == []
@@ -595,7 +595,7 @@ def test_a_defect_in_a_tick_is_seen_and_the_next_tick_runs(
     store: SwitchedStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a defect")
 
     with running(settings_for(tmp_path / "state", reference_path), clock) as application:
@@ -662,7 +662,7 @@ def test_a_projection_is_computed_once(
 ) -> None:
     asked: list[date] = []
 
-    def project(_: object, slate_date: date) -> SlateProjection:
+    def project(_: object, slate_date: date, __: object) -> SlateProjection:
         asked.append(slate_date)
         return SlateProjection(slate_date, "none", None, (), (), 0)
 
