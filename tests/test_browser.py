@@ -63,7 +63,7 @@ def test_tonights_games_with_their_chances(site: Site, open_page: OpenPage) -> N
     page = open_page(site.url)
     expect(main(page)).to_contain_text("saved as #2")
     expect(main(page)).to_contain_text("Data as of 22 Jun 2025, 516 days before this slate.")
-    expect(main(page)).to_contain_text("Not bundled: 2025-26")
+    expect(main(page)).to_contain_text("Not bundled and not fetched yet: 2025-26")
     games = table(page, "Home wins")
     expect(games).to_have_attribute("aria-rowcount", "10")
     first = cells(games)[0]

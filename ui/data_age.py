@@ -11,6 +11,7 @@ import streamlit as st
 from jobs.application import Application
 from jobs.ingest import IngestReport
 from nba.errors import NbaError
+from nba.reference import ROSTERS_AS_OF
 from nba.seasons import slate_date_of
 from nba.slate import SlateProjection
 from nba.sources.errors import NothingAnswered, NotPublished, SourceError
@@ -33,7 +34,7 @@ def show_data_age(frame: Frame, projection: SlateProjection) -> None:
     show_age_or_progress(application, _age(projection))
     if not waits_for_data:
         return
-    notes = list(_gap(application, projection.slate_date))
+    notes = list(_gap(application, projection))
     season = application.season
     report = None if season is None else season.last_ingest
     if report is not None:
@@ -54,10 +55,13 @@ def _age(projection: SlateProjection) -> str:
     return f"Data as of {short_date(projection.data_as_of)}, {age_in_days(days)} before this slate."
 
 
-def _gap(application: Application, slate_date: date) -> Iterator[str]:
-    gap = application.missing_seasons(slate_date)
+def _gap(application: Application, projection: SlateProjection) -> Iterator[str]:
+    gap = application.missing_seasons(projection.slate_date)
     if gap:
-        yield f"Not bundled: {', '.join(gap)}; line-ups come from the rosters of August 2026."
+        yield f"Not bundled and not fetched yet: {', '.join(gap)}."
+    known = projection.data_as_of
+    if gap and (known is None or known < ROSTERS_AS_OF):
+        yield f"Line-ups come from the rosters of {ROSTERS_AS_OF:%B %Y}."
 
 
 def _missing(report: IngestReport, application: Application, slate_date: date) -> Iterator[str]:
