@@ -335,7 +335,8 @@ class Application:
         state = self._ready_state("say who is out")
         if not state.predictions.set_availability(changes):
             return None
-        state.replica.request_sync()
+        # Another process may have logged tonight since the last look.
+        self._exchange()
         tonight, now = self.tonights_date(), self.clock()
         if tonight is None or state.predictions.current_run(tonight) is None:
             return None
