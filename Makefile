@@ -29,7 +29,7 @@ test: $(VENV)/installed-dev ## run the tests with coverage, in at most five minu
 	@$(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 soak: $(VENV)/installed-dev ## run the tests that take longer
-	@$(PY) -m pytest -m soak $(ARGS) || { code=$$?; [ "$$code" -eq 5 ] || exit "$$code"; \
+	@$(PY) -m pytest -n 2 --dist worksteal -m soak $(ARGS) || { code=$$?; [ "$$code" -eq 5 ] || exit "$$code"; \
 		echo "No test is marked soak yet."; }
 
 simulate: $(VENV)/installed-dev ## run the engine's simulation (ARGS='--seeds 5000' or '--seed 17 --trace')

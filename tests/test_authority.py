@@ -29,6 +29,7 @@ from jobs.authority import (
 )
 from jobs.configuration import OwnerSettings
 from jobs.errors import ConfigurationError, NotPermitted, TooManyAttempts
+from nba.availability import Availability, PlayerAvailability
 from replica.stores.folder import FolderStore
 from tests.applications import COUNTED_TABLES, count_rows, published, running, settings_for
 from tests.stores import ManualClock
@@ -37,6 +38,9 @@ LISTED = OwnerSettings(emails=frozenset({"me@example.com"}))
 TONIGHT = date(2026, 11, 20)
 ARGUMENTS: dict[str, Any] = {
     "slate_date": TONIGHT,
+    "progress": lambda share, words: None,
+    "folder": Path("responses"),
+    "changes": [PlayerAvailability(1, Availability.OUT, TONIGHT, None, "")],
     "frame": pd.DataFrame({"game_date": ["2026-11-20"]}),
     "source": "test.csv",
 }

@@ -164,6 +164,7 @@ def test_no_secrets(reference_path: Path, tmp_path: Path) -> None:
     environment = {
         "NBA_DAILY_STATE_DIR": str(tmp_path / "state"),
         "NBA_DAILY_STORE_DIR": str(tmp_path / "store"),
+        "NBA_DAILY_SOURCES": "none",
     }
     settings_for(tmp_path / "state", reference_path)
     settings = replace(read_settings({}, environment, []), timer_minutes=0)
@@ -183,6 +184,7 @@ def test_half_the_secrets(
     environment = {
         "NBA_DAILY_STATE_DIR": str(tmp_path / "state"),
         "NBA_DAILY_STORE_DIR": str(tmp_path / "store"),
+        "NBA_DAILY_SOURCES": "none",
     }
     settings_for(tmp_path / "state", reference_path)
     secrets = {"aws": {"access_key_id": "AKIAABCDEFGHIJKLMNOP", "bucket_name": "b"}}

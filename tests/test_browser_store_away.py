@@ -42,7 +42,7 @@ def moto_on(port: int) -> Iterator[None]:
         server.stop()
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.soak), "bucket"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A store that can be taken away."""
     if request.param == "folder":

@@ -63,6 +63,7 @@ def test_a_season_is_learned_in_seconds_and_in_one_entry_that_fits(
         assert log.differences(silver) == []
 
 
+@pytest.mark.soak
 def test_several_seasons_are_learned_in_several_entries_that_fit(
     tmp_path: Path, store: MemoryStore, clock: ManualClock
 ) -> None:

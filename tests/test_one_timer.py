@@ -78,6 +78,7 @@ def push_code(checkout: Path, module: str, button: str) -> None:
     view.write_text(re.sub(r'"Download [^"]*"', f'"Download {button}"', view.read_text()))
 
 
+@pytest.mark.soak
 def test_visitors_a_cleared_cache_and_new_code_leave_one_of_each(
     watched: Watched, open_page: OpenPage
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from replica.stores.s3 import S3Store
 from tests.app_process import wait_for_entry
 from tests.browser import OpenPage, main, sidebar
@@ -46,6 +48,7 @@ def test_half_secrets_stop_writing_and_whole_ones_are_taken_up_without_a_restart
         expect(main(page)).to_contain_text("Not logged yet")
 
 
+@pytest.mark.soak
 def test_the_first_secrets_file_is_noticed(
     tmp_path: Path,
     reference_path: Path,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import apsw
+import pytest
 
 from benchmarks.network import Answer, Proxy, Request
 from prediction_tracking import REPLICATED_TABLES
@@ -128,6 +129,7 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
 
+@pytest.mark.soak
 def test_both_start_on_an_empty_bucket_and_log_tonight_at_once(
     tmp_path: Path,
     reference_path: Path,
@@ -182,6 +184,7 @@ def test_both_start_on_an_empty_bucket_and_log_tonight_at_once(
     require_one_current(sites, sequence=6)
 
 
+@pytest.mark.soak
 def test_both_revise_while_the_folder_is_away(
     tmp_path: Path, reference_path: Path, open_page: OpenPage
 ) -> None:

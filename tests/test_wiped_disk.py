@@ -36,7 +36,13 @@ def count_predictions(database: Path) -> int:
     return int(count)
 
 
-@pytest.fixture(params=["folder", "moto", "ministack"])
+@pytest.fixture(
+    params=[
+        pytest.param("folder", marks=pytest.mark.soak),
+        "moto",
+        pytest.param("ministack", marks=pytest.mark.soak),
+    ]
+)
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Callable[[str], str]
 ) -> tuple[dict[str, str], ObjectStore]:

@@ -243,7 +243,7 @@ def test_writers_share_a_bucket_of_ministack(
 
 
 FAULTY_SHORT = Extent(writers=3, writes=5, kills=1, limit_seconds=100)
-FAULTY_EXTENTS = [pytest.param(FAULTY_SHORT, id="short"), EXTENTS[1]]
+FAULTY_EXTENTS = [pytest.param(FAULTY_SHORT, id="short", marks=pytest.mark.soak), EXTENTS[1]]
 
 
 @pytest.mark.parametrize("extent", FAULTY_EXTENTS)
