@@ -32,7 +32,7 @@ __all__ = ["Ingest", "IngestReport", "Progress", "missing_seasons", "team_names"
 Progress = Callable[[float, str], None]
 """Called with the share done (0..1) and a few words on what is being done."""
 
-_BOX_SCORES_AT_ONCE = 60
+_BOX_SCORES_AT_ONCE = 300
 
 
 @dataclass(frozen=True, slots=True)
