@@ -61,7 +61,13 @@ from tracking.kept_apart import (
     result_corrections,
 )
 from tracking.learned import learned_on
-from tracking.learning import LearnReport, lessons_of, parts_of, write_lessons
+from tracking.learning import (
+    LearnReport,
+    lessons_of,
+    newest_learned,
+    parts_of,
+    write_lessons,
+)
 from tracking.missed import MissedSlate, missed_slates
 from tracking.rebuilt import differences
 from tracking.results import ResultsReport
@@ -144,7 +150,12 @@ class PredictionLog:
         self._accuracy_of = functools.lru_cache(maxsize=8)(self._compute_accuracy)
 
     def log_slate(
-        self, projection: SlateProjection, origin: Origin, *, revision: bool = False
+        self,
+        projection: SlateProjection,
+        origin: Origin,
+        *,
+        revision: bool = False,
+        anew: bool = False,
     ) -> Run:
         """Log a slate as one run, in one transaction, and return it.
 
@@ -152,7 +163,8 @@ class PredictionLog:
         of games: logging it again returns the run that is there and writes nothing. Its id follows
         from these and from every figure, so that processes which do not know of each other make
         one run of the same figures, and never change each other's. A `revision` is always a new
-        run.
+        run. With `anew` other figures of the same data are another automatic run too, and only
+        the very same ones are not logged again.
 
         Raises OriginMismatch (live for a slate that is over, replay for one that is not, any
         backtest), EmptySlate, SlateRejected.
@@ -160,22 +172,27 @@ class PredictionLog:
         now = self._clock()
         _runs.check_origin(projection.slate_date, origin, now)
         _runs.check_projection(projection)
-        if not revision:
-            with self._read() as connection:
-                logged = _runs.find_automatic_run(connection.execute, projection, origin)
-            if logged is not None:
-                return self.run(logged)
+        content = [*game_rows(projection), *prediction_rows(projection)]
+        automatic_id = _runs.automatic_run_id(projection, origin, content)
+
+        def earlier_run(execute: _runs.Execute) -> str | None:
+            if revision:
+                return None
+            if anew:
+                return _runs.find_run(execute, automatic_id)
+            return _runs.find_automatic_run(execute, projection, origin)
+
+        with self._read() as connection:
+            logged = earlier_run(connection.execute)
+        if logged is not None:
+            return self.run(logged)
         unnamed = self._players_without_name(projection)
         try:
             with self._replica.transaction() as transaction:
-                if revision:
-                    run_id = str(self._new_uuid())
-                else:
-                    found = _runs.find_automatic_run(transaction.execute, projection, origin)
-                    if found is not None:
-                        raise _AlreadyLogged(found)
-                    content = [*game_rows(projection), *prediction_rows(projection)]
-                    run_id = _runs.automatic_run_id(projection, origin, content)
+                found = earlier_run(transaction.execute)
+                if found is not None:
+                    raise _AlreadyLogged(found)
+                run_id = str(self._new_uuid()) if revision else automatic_id
                 write_run(transaction, run_id, projection, origin, now, revision=revision)
                 transaction.executemany(
                     "INSERT INTO players (player_id, player_name) VALUES (?, ?)"
@@ -347,6 +364,11 @@ class PredictionLog:
                         write_lessons(transaction.executemany, lessons)
             report += lessons.report()
         return report
+
+    def newest_learned(self) -> date | None:
+        """The US Eastern date of the newest response that a row was learned from, None if none."""
+        with self._read() as connection:
+            return newest_learned(connection.execute)
 
     def availability(self, on: date) -> dict[int, PlayerAvailability]:
         """What is said of players for a US Eastern date, by player id; see `nba.availability`."""

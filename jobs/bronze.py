@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import chain
 
-from nba.bronze import Document, DocumentName, decode, encode, key_of, name_of
+from nba.bronze import BronzeDamaged, Document, DocumentName, decode, encode, key_of, name_of
 from nba.sources.wanted import Wanted
-from replica import ObjectExists, ObjectStore, PutMode
+from replica import ObjectExists, ObjectNotFound, ObjectStore, PutMode
 
 __all__ = ["BronzeShelf"]
 
@@ -21,8 +23,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class BronzeShelf:
     """Documents below `bronze/`; every method may raise a StoreError.
 
-    What is there is listed once, at the first question. What other processes add later is not
-    seen; at worst the same response is then kept twice.
+    All that is there is listed at the first question, and what other processes have added since at
+    each `refresh`.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -30,8 +32,23 @@ class BronzeShelf:
         self._names: dict[str, DocumentName] | None = None
         self._seen: dict[Wanted, datetime] = {}
 
-    def keep(self, document: Document) -> bool:
-        """Store a document, unless the newest answer to this question has the very same bytes."""
+    def refresh(self, since: date) -> None:
+        """Look at what has been added from a US Eastern date on: one request for each source."""
+        names = self._known()
+        for source in sorted({name.source for name in names.values()}):
+            prefix = f"{_PREFIX}source={source}/"
+            for info in self._store.list(prefix, start_after=f"{prefix}date={since.isoformat()}"):
+                name = name_of(info.key)
+                if name is not None:
+                    names[info.key] = name
+
+    def keep(self, document: Document) -> Document:
+        """Store a document; what comes back says when this answer was first given.
+
+        The newest answer to a question is not stored again while it stays the same. It is as old
+        as it was then: a box score that another source has corrected since is no correction of the
+        correction.
+        """
         names, key, name = self._known(), key_of(document), _name_of(document)
         earlier = [
             one
@@ -39,15 +56,20 @@ class BronzeShelf:
             if (one.source, one.endpoint, one.parameters)
             == (name.source, name.endpoint, name.parameters)
         ]
-        if earlier and max(earlier, key=_retrieved_at).sha12 == name.sha12:
+        newest = max(earlier, key=_retrieved_at, default=None)
+        if newest is not None and newest.sha12 == name.sha12:
             self._seen[document.wanted] = document.retrieved_at
-            return False
+            return replace(document, retrieved_at=newest.retrieved_at)
         # Another process may have kept the same bytes in the same second.
         with contextlib.suppress(ObjectExists):
             self._store.put(key, encode(document), PutMode.CREATE)
         names[key] = name
         self._seen[document.wanted] = document.retrieved_at
-        return True
+        return document
+
+    def answered(self, wanted: Wanted, moment: datetime) -> None:
+        """A question was answered at `moment` (UTC), if only by: there is no such thing yet."""
+        self._seen[wanted] = moment
 
     def last_answered(self, wanted: Wanted) -> datetime | None:
         """When a question was last answered, in UTC: the same answer again counts too.
@@ -63,10 +85,15 @@ class BronzeShelf:
         seen = self._seen.get(wanted)
         return max([*moments, *([] if seen is None else [seen])], default=None)
 
-    def documents(self, since: date | None = None) -> Iterator[Document]:
+    def documents(
+        self,
+        since: date | None = None,
+        on_damage: Callable[[BronzeDamaged], None] | None = None,
+    ) -> Iterator[Document]:
         """Every document, or those retrieved on a US Eastern date or later, oldest first.
 
-        Raises BronzeDamaged for an object that is not what was kept.
+        Raises BronzeDamaged for an object that is gone or is not what was kept; with `on_damage`
+        that is told, and the others go on.
         """
         wanted = sorted(
             (
@@ -76,9 +103,29 @@ class BronzeShelf:
             ),
         )
         with ThreadPoolExecutor(_READERS, thread_name_prefix="nba-daily-bronze") as readers:
-            bodies = readers.map(lambda one: self._store.get(one[1]).body, wanted)
-            for (_, key), body in zip(wanted, bodies, strict=True):
-                yield decode(body, key)
+            # A window at a time: a schedule has megabytes, and there is one for each day.
+            windows = (wanted[at : at + _READERS] for at in range(0, len(wanted), _READERS))
+            read = (readers.map(lambda one: self._read(one[1]), window) for window in windows)
+            for found in chain.from_iterable(read):
+                if isinstance(found, Document):
+                    yield found
+                elif on_damage is None:
+                    raise found
+                else:
+                    on_damage(found)
+
+    def _read(self, key: str) -> Document | BronzeDamaged:
+        try:
+            return decode(self._store.get(key).body, key)
+        except ObjectNotFound:
+            return BronzeDamaged(
+                "Reading a kept response",
+                key,
+                "it is not in the store any more",
+                "Bring it back from a copy of the bucket; until then it is missing from a rebuild",
+            )
+        except BronzeDamaged as error:
+            return error
 
     def count(self) -> int:
         """How many documents there are."""

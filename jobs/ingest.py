@@ -17,7 +17,7 @@ from jobs.ingest_plan import (
     is_due,
     log_wants,
 )
-from nba.bronze import Document
+from nba.bronze import BronzeDamaged, Document
 from nba.errors import NbaError
 from nba.reference import Reference
 from nba.seasons import ScheduledGame, season_of, seasons_between, slate_date_of
@@ -27,7 +27,14 @@ from nba.sources.source import SourceChain
 from nba.sources.wanted import Wanted
 from prediction_tracking import LearnReport, PredictionLog
 
-__all__ = ["Ingest", "IngestReport", "Progress", "missing_seasons", "team_names"]
+__all__ = [
+    "Ingest",
+    "IngestReport",
+    "Progress",
+    "missing_seasons",
+    "seasons_after",
+    "team_names",
+]
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0..1) and a few words on what is being done."""
@@ -95,11 +102,21 @@ class Ingest:
         self._failures: dict[str, NbaError] = {}
 
     def catch_up(self) -> None:
-        """Learn what another process, or a killed one, has kept since yesterday.
+        """Learn what another process, or a killed one, has kept and maybe not learned.
 
-        Raises BronzeDamaged, ReplicaError.
+        That is what came on the newest date that the state has learned from, or later.
+
+        A response that is damaged or gone is told in the report. Raises ReplicaError.
         """
-        self._learn(self._shelf.documents(self._today - timedelta(days=1)))
+        learned = self._log.newest_learned()
+        yesterday = self._today - timedelta(days=1)
+        since = None if learned is None else min(learned, yesterday)
+        self._shelf.refresh(yesterday if since is None else since)
+        # What is kept is a help after an accident, and no condition for going on.
+        self._learn(self._shelf.documents(since, on_damage=self._note_damage))
+
+    def _note_damage(self, error: BronzeDamaged) -> None:
+        self._failures.setdefault(error.key, error)
 
     def run(self) -> IngestReport:
         """Ask for all that is missing, and learn what comes.
@@ -107,6 +124,7 @@ class Ingest:
         What a source refuses is in the report and is asked for again next time. Raises StoreError,
         LocalError and other ReplicaErrors; what had come by then is kept and learned.
         """
+        self._shelf.refresh(self._today - timedelta(days=CORRECTION_DAYS))
         self._learn(self._fetch([Wanted.scoreboard()], "Fetching tonight's games", 0.02))
         self._learn(self._fetch(self._once_a_day(), "Fetching schedule and rosters", 0.04, 0.1))
         self._fill_seasons()
@@ -127,12 +145,19 @@ class Ingest:
 
     def _fill_seasons(self) -> None:
         """Whole seasons that lie between the bundled ones and tonight."""
-        seasons = missing_seasons(self._reference, self._today)
-        for number, season in enumerate(seasons):
-            for part, kind in enumerate(SEASON_TYPES.values()):
-                share = (number + part / len(SEASON_TYPES)) / len(seasons)
-                words = f"Fetching {season}, {kind}"
-                self._learn(self._fetch([Wanted.game_log(season, kind)], words, 0.1 + 0.4 * share))
+        logs = self._unasked_logs()
+        for number, wanted in enumerate(logs):
+            words = f"Fetching {wanted['season']}, {wanted['season_type']}"
+            self._learn(self._fetch([wanted], words, 0.1 + 0.4 * number / len(logs)))
+
+    def _unasked_logs(self) -> list[Wanted]:
+        """The whole logs of seasons that are over, each kind for itself, while unanswered."""
+        logs = (
+            Wanted.game_log(season, kind)
+            for season in seasons_after(self._reference, self._today)
+            for kind in SEASON_TYPES.values()
+        )
+        return [one for one in logs if self._shelf.last_answered(one) is None]
 
     def _results(self) -> None:
         """Final box scores of games that should be over: one by one, or many at once."""
@@ -184,12 +209,12 @@ class Ingest:
             try:
                 document = self._sources.fetch(one)
             except NotPublished:
+                self._shelf.answered(one, self._now)
                 continue
             except NbaError as error:
                 self._failures.setdefault(one.endpoint.value, error)
                 continue
-            self._shelf.keep(document)
-            documents.append(document)
+            documents.append(self._shelf.keep(document))
         self._documents += len(documents)
         return documents
 
@@ -198,8 +223,12 @@ class Ingest:
         self._learned += self._log.learn(silver)
 
     def _missing(self) -> Iterable[str]:
-        for season in missing_seasons(self._reference, self._today):
+        gaps = missing_seasons(self._reference, self._today)
+        for season in gaps:
             yield f"Box scores of {season} are missing."
+        for wanted in self._unasked_logs():
+            if wanted["season"] not in gaps:
+                yield f"Box scores of {wanted['season']} ({wanted['season_type']}) are missing."
         games = self._outstanding()
         if games:
             since = min(game.slate_date for game in games)
@@ -214,11 +243,14 @@ def team_names(reference: Reference) -> dict[int, str]:
 
 def missing_seasons(reference: Reference, today: date) -> tuple[str, ...]:
     """The seasons after the bundled ones and before `today`'s of which no box score is known."""
-    bundled = reference.info.data_as_of
-    first, current = season_of(bundled), season_of(today)
-    known = set(reference.seasons_since(bundled))
-    between = (
+    known = set(reference.seasons_since(reference.info.data_as_of))
+    return tuple(one for one in seasons_after(reference, today) if one not in known)
+
+
+def seasons_after(reference: Reference, today: date) -> tuple[str, ...]:
+    """The seasons after the bundled ones and before `today`'s."""
+    first, current = season_of(reference.info.data_as_of), season_of(today)
+    return tuple(
         season_of(date(int(first[:4]) + number, 10, 1))
         for number in range(1, seasons_between(first, current))
     )
-    return tuple(season for season in between if season not in known)

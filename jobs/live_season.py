@@ -116,7 +116,8 @@ class LiveSeason:
                 self._caught_up = True
             finally:
                 self._progress = None
-                self._state.replica.request_sync()
+                if not self._stopping:
+                    self._state.replica.request_sync()
             return self.last_ingest
 
     def ingest_from(self, folder: Path, on_progress: Progress) -> IngestReport:
@@ -133,7 +134,9 @@ class LiveSeason:
 
     def rebuild(self, on_progress: Progress) -> RebuildReport:
         """Build silver anew from all of bronze, and compare it with what the state has learned."""
-        return rebuild(self._shelf, self._state.predictions, self.reference, on_progress)
+        # Others may have kept more since this process last looked.
+        shelf = BronzeShelf(self._state.storage.store)
+        return rebuild(shelf, self._state.predictions, self.reference, on_progress)
 
 
 def _open(settings: SourceSettings, clock: Clock) -> SourceChain:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobs.bronze import BronzeShelf
 from jobs.ingest import Progress, team_names
 from nba.reference import Reference
-from nba.silver import silver_of
+from nba.silver import Silver, combined, silver_of
 from prediction_tracking import PredictionLog
 
 __all__ = ["RebuildReport", "rebuild"]
@@ -39,10 +40,13 @@ def rebuild(
     Raises BronzeDamaged, StoreError.
     """
     total = shelf.count()
-    documents = []
-    for number, document in enumerate(shelf.documents()):
-        progress(0.8 * number / max(total, 1), f"Reading response {number + 1:,} of {total:,}")
-        documents.append(document)
+    teams = team_names(reference)
+
+    def parts() -> Iterator[Silver]:
+        for number, document in enumerate(shelf.documents()):
+            progress(0.8 * number / max(total, 1), f"Reading response {number + 1:,} of {total:,}")
+            yield silver_of([document], teams)
+
+    silver = combined(parts())
     progress(0.8, "Comparing")
-    silver = silver_of(documents, team_names(reference))
     return RebuildReport(total, tuple(log.differences(silver)))

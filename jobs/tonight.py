@@ -36,10 +36,10 @@ def log_tonight(
     """Log tonight's slate unless that has been done; the run, or None if there is none to log.
 
     A slate is logged on its own Eastern date, not while an idle day or a break already shows it:
-    by then more may be known. It is logged once more when newer box scores have come before the
-    first tip-off. With `results_may_come` it waits, up to three hours before that tip-off, for
-    last night's results. Idempotent, also between processes: an automatic run's id follows from
-    what it holds.
+    by then more may be known. It is logged once more when more is known before the first tip-off:
+    newer box scores, a late one, a trade. With `results_may_come` it waits, up to three hours
+    before that tip-off, for last night's results. Idempotent, also between processes: an automatic
+    run's id follows from what it holds.
     """
     slate_date = tonights_date(reference, now)
     if slate_date is None or slate_date > slate_date_of(now):
@@ -52,7 +52,7 @@ def log_tonight(
     if run is not None:
         newest = reference.latest_box_score(slate_date)
         is_newer = newest is not None and (run.data_as_of is None or newest > run.data_as_of)
-        if not is_newer or first_tipoff is None or now >= first_tipoff:
+        if first_tipoff is None or now >= first_tipoff or (run.revision and not is_newer):
             return run
     may_wait = results_may_come and first_tipoff is not None and now < first_tipoff - _LATEST_LOG
     if may_wait and _outstanding(reference, slate_date, now):
@@ -60,7 +60,7 @@ def log_tonight(
     projection = project(slate_date)
     if not projection.games:
         return run
-    return log.log_slate(projection, Origin.LIVE)
+    return log.log_slate(projection, Origin.LIVE, anew=run is not None)
 
 
 def _outstanding(reference: Reference, slate_date: date, now: datetime) -> bool:

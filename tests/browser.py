@@ -27,6 +27,7 @@ __all__ = [
     "cells",
     "choose",
     "download",
+    "follow",
     "launched_browser",
     "main",
     "open_page",
@@ -146,6 +147,18 @@ def main(page: Page) -> Locator:
 
 def sidebar(page: Page) -> Locator:
     return page.get_by_test_id("stSidebar")
+
+
+def follow(page: Page, name: str) -> None:
+    """Follow a link of the sidebar once nothing is being drawn any more.
+
+    The line in the sidebar draws the whole page anew when it changes, and a run of the page that
+    is left may answer into the one that is opened.
+    """
+    from playwright.sync_api import expect
+
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.get_by_role("link", name=name).click()
 
 
 def table(page: Page, column: str) -> Locator:

@@ -117,6 +117,17 @@ def test_the_latest_word_counts_until_its_last_day(log: PredictionLog) -> None:
     assert log.availability(TOMORROW + timedelta(days=30)) == {TATUM: again}
 
 
+def test_a_word_for_a_few_days_covers_an_earlier_one_only_until_they_are_over(
+    log: PredictionLog,
+) -> None:
+    long = said(since=YESTERDAY, note="surgery")
+    brief = said(status=DOUBTFUL, until=TONIGHT)
+    log.set_availability([long])
+    log.set_availability([brief])
+    assert log.availability(TONIGHT) == {TATUM: brief}
+    assert log.availability(TOMORROW) == {TATUM: long}
+
+
 def test_saying_the_same_again_writes_nothing(replica: Replica, log: PredictionLog) -> None:
     changes = [said(), said(JOKIC, DOUBTFUL)]
     assert log.set_availability(changes) == 2

@@ -15,7 +15,7 @@ from jobs.clock import clock_starting_at
 from jobs.configuration import OwnerSettings
 from tests.app_process import CHECKOUT, wait_for
 from tests.applications import running, settings_for
-from tests.browser import OpenPage, main, sidebar
+from tests.browser import OpenPage, follow, main, sidebar
 from tests.sites import running_site
 from ui.runtime import install_application
 
@@ -43,7 +43,7 @@ def test_a_new_process_is_first_asked_for_this_page(
         expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #2")
         # And on to the other page and back.
         for name in ("History", "Today's Games"):
-            page.get_by_role("link", name=name).click()
+            follow(page, name)
             expect(page.get_by_role("heading", name=name)).to_be_visible()
             expect(page.get_by_test_id("stDownloadButton")).to_be_visible()
         expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -147,6 +147,15 @@ def test_a_game_without_a_known_tip_off_is_missed_when_the_slate_is_over(
     assert log.missed_slates([unknown, known], TIPOFF + ONE_DAY) == [], "it may be to come"
 
 
+def test_a_tip_off_that_became_known_after_the_game_was_logged(
+    replica: Replica, log: PredictionLog
+) -> None:
+    save(replica, log, game(tipoff=None), SECOND)
+    assert log.missed_slates(SCHEDULE, end_of(TONIGHT)) == [MissedSlate(TONIGHT, 2, 1)]
+    log.learn(Silver(schedule=(entry(tipoff_utc=TIPOFF + timedelta(minutes=5)),)))
+    assert log.missed_slates(SCHEDULE, end_of(TONIGHT)) == []
+
+
 def test_games_that_nobody_predicts_are_not_missed(replica: Replica, log: PredictionLog) -> None:
     save(replica, log, FIRST, SECOND)
     preseason = ScheduledGame(

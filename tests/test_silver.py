@@ -423,6 +423,16 @@ def test_stars_and_exhibitions_are_not_on_our_schedule(league: League) -> None:
     assert entry_of(silver, "0012400001").status is GameStatus.SCHEDULED
 
 
+def test_a_club_abroad_is_not_on_our_scoreboard(league: League) -> None:
+    body = league.scoreboard(MORNING - hours(18))
+    abroad, *others = body["scoreboard"]["games"]
+    abroad |= {"gameId": "0012400099"}
+    abroad["awayTeam"]["teamId"] = 12325
+    silver = read(document(Wanted.scoreboard(), body))
+    assert silver.problems == ()
+    assert len(silver.schedule) == len(others) > 0
+
+
 def test_rosters_keep_every_change_of_team(league: League) -> None:
     first = league.player_index(SEASON, MORNING)
     rows = first["resultSets"][0]["rowSet"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from random import Random
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nba.silver import Problem, Silver
-from nba.sources.wanted import Wanted
+from nba.sources.wanted import Endpoint, Wanted
 from tests.nba_documents import MORNING, SEASON, answer, box_score, document, hours, log, read
 from tests.nba_league import LeagueGame
 from tests.nba_responses import League
@@ -21,7 +21,7 @@ DAY = date(2025, 1, 15)
 GAMES = 11
 JUNK: tuple[object, ...] = (
     *(None, True, -1, 0, 1e999, 10**30, "", "15", "0012", "2025-13-45T00:00:00Z"),
-    *([], {}, [[]]),
+    *("\ud83d", [], {}, [[]]),
 )
 
 Json = dict[str, Any]
@@ -448,11 +448,36 @@ def test_a_bad_row_of_the_index_leaves_the_others(league: League, name: str, val
     assert len(silver.rosters) == len(rows(body)) - 1
 
 
+@pytest.mark.parametrize("asked", ASKED[1:3], ids=lambda wanted: wanted.endpoint.value)
+def test_half_a_character_is_a_problem_of_its_game(
+    league: League, game: LeagueGame, asked: Wanted
+) -> None:
+    half = "Half \ud83d"
+    if asked.endpoint is Endpoint.SCHEDULE:
+        body = league.schedule(SEASON, MORNING)
+        body["leagueSchedule"]["gameDates"][0]["games"][0]["gameLabel"] = half
+    else:
+        body = league.box_score(game.game_id, MORNING)
+        body["game"]["homeTeam"]["players"][0]["name"] = half
+    silver = read(
+        document(asked, body), log(league.game_log(SEASON, "Regular Season", DAY, DAY, MORNING))
+    )
+    assert "ud83d" in problem_of(silver).reason
+    assert is_storable(asdict(problem_of(silver)))
+    assert len(silver.games) == GAMES
+
+
 def test_a_nameless_player_is_on_no_roster(league: League) -> None:
     body = league.player_index(SEASON, MORNING)
     rows(body)[4][column(body, "PLAYER_FIRST_NAME")] = None
     rows(body)[4][column(body, "PLAYER_LAST_NAME")] = " "
     assert "has no name" in problem_of(read(document(ASKED[4], body))).reason
+
+
+def is_storable(row: dict[str, Any]) -> bool:
+    """Whether a database takes every text of it."""
+    texts = [value for value in row.values() if isinstance(value, str)]
+    return all(text.isprintable() or text.encode() for text in texts)
 
 
 def replaced(value: Any, chance: Random) -> Any:
@@ -489,4 +514,5 @@ def test_whatever_is_replaced_in_a_response_nothing_is_raised_or_made_up(
             (game.game_id, game.home_points, game.away_points) for game in believed.games
         }
         assert len(silver.games) == len(believed.games) or silver.problems or not silver.games
+        assert all(is_storable(row) for rows in asdict(silver).values() for row in rows)
     assert counted > 5

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -192,6 +193,65 @@ def test_a_revision_is_tonights_only(
         # The timer leaves a revision as it is.
         assert log_tonight(log, reference, project, clock()) == revision
         assert {run.run_id for run in log.runs()} == {automatic.run_id, revision.run_id}
+
+
+def one_more_is_known(projection: SlateProjection) -> SlateProjection:
+    """As after a box score that came late: the same data by its date, another figure."""
+    first, *others = projection.games
+    chance = first.home_win_probability / 2
+    return replace(projection, games=(replace(first, home_win_probability=chance), *others))
+
+
+def a_tipoff_is_unknown(projection: SlateProjection) -> SlateProjection:
+    first, *others = projection.games
+    game = replace(first.game, tipoff_utc=None)
+    return replace(projection, games=(replace(first, game=game), *others))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        pytest.param(lambda whole: whole, one_more_is_known, id="a late box score"),
+        pytest.param(a_tipoff_is_unknown, lambda whole: whole, id="a late tip-off time"),
+        pytest.param(
+            lambda whole: replace(whole, games=whole.games[1:], players=()),
+            lambda whole: whole,
+            id="one more game",
+        ),
+    ],
+)
+def test_what_becomes_known_before_the_first_tip_off_is_logged_anew(
+    earlier: Callable[[SlateProjection], SlateProjection],
+    later: Callable[[SlateProjection], SlateProjection],
+    reference: Reference,
+    project: Project,
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(eastern("2026-11-20T06:30"))
+    whole = project(date(2026, 11, 20))
+    with log_at(tmp_path / "a.db", clock) as log:
+        first = log_tonight(log, reference, lambda _: earlier(whole), clock())
+        clock.now = eastern("2026-11-20T11:00")
+        again = log_tonight(log, reference, lambda _: later(whole), clock())
+        assert first is not None
+        assert again is not None
+        assert again.run_id != first.run_id
+        assert again.data_as_of == first.data_as_of
+        clock.advance(minutes=5)
+        assert log_tonight(log, reference, lambda _: later(whole), clock()) == again
+        assert log.runs() == [again, first]
+
+
+def test_what_becomes_known_after_the_first_tip_off_is_not_logged(
+    reference: Reference, project: Project, tmp_path: Path
+) -> None:
+    clock = ManualClock(eastern("2026-11-20T06:30"))
+    whole = project(date(2026, 11, 20))
+    with log_at(tmp_path / "a.db", clock) as log:
+        run = log_tonight(log, reference, lambda _: whole, clock())
+        clock.now = eastern("2026-11-20T23:00")
+        assert log_tonight(log, reference, lambda _: one_more_is_known(whole), clock()) == run
+        assert log.runs() == [run]
 
 
 def test_there_is_no_revision_after_the_season(

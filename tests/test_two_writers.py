@@ -205,6 +205,24 @@ def test_a_late_copy_with_other_figures_changes_nothing_that_counts(
         assert len(writer.log.runs()) == 2
 
 
+def test_who_was_cut_off_does_not_unseat_who_knew_more(
+    writers: tuple[Writer, Writer], store_clock: ManualClock
+) -> None:
+    knew, cut_off = writers
+    run = knew.log_live(tonight(data_as_of=TONIGHT - timedelta(days=1)))
+    knew.replica.sync_now()
+    cut_off.log_live(tonight(30.0, data_as_of=TONIGHT - timedelta(days=2)))
+    # Still before the first tip-off.
+    store_clock.now = NOON + timedelta(hours=2)
+    settle(cut_off, knew)
+    for writer in writers:
+        assert len(writer.log.runs()) == 2
+        current = writer.log.current_run(TONIGHT)
+        assert current is not None
+        assert current.run_id == run.run_id
+        assert set(writer.counting()["run_id"]) == {run.run_id}
+
+
 def test_of_two_revisions_the_later_entry_is_current(writers: tuple[Writer, Writer]) -> None:
     first, second = writers
     # The clock that is ahead belongs to who is first.

@@ -42,8 +42,8 @@ SET_AVAILABILITY: Final = (
 _LATEST: Final = """
   SELECT a.player_id, a.status, a.from_date, a.until_date, a.note FROM main.availability AS a
   WHERE a.from_date = (SELECT max(b.from_date) FROM main.availability AS b
-    WHERE b.player_id = a.player_id AND b.from_date <= ?1)
-  AND (a.until_date IS NULL OR a.until_date >= ?1)
+    WHERE b.player_id = a.player_id AND b.from_date <= ?1
+      AND (b.until_date IS NULL OR b.until_date >= ?1))
 """
 
 # Whose player somebody is by the newest roster that was learned; a team of NULL is none.

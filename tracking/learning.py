@@ -144,6 +144,21 @@ def lessons_of(
     return lessons
 
 
+def newest_learned(state: Ask) -> date | None:
+    """The US Eastern date of the newest response that a row follows from, None without one."""
+    sources = ", ".join(f"'{source}'" for source in SILVER_SOURCES)
+    sql = f"""
+    SELECT max(day) FROM (
+      SELECT max(recorded_at) AS day FROM main.games WHERE source IN ({sources})
+      UNION ALL SELECT max(recorded_at) FROM main.player_games WHERE source IN ({sources})
+      UNION ALL SELECT max(known_on) FROM main.rosters
+      UNION ALL SELECT max(known_on) FROM main.quarantine
+    )
+    """
+    [(day,)] = state(sql, ())
+    return None if day is None else date.fromisoformat(day[:10])
+
+
 def write_lessons(write_many: WriteMany, lessons: Lessons) -> None:
     """Write them, within the caller's transaction."""
     tables = (

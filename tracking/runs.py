@@ -33,6 +33,7 @@ __all__ = [
     "check_origin",
     "check_projection",
     "find_automatic_run",
+    "find_run",
     "select_runs",
 ]
 
@@ -111,8 +112,9 @@ SEQUENCE: Final = f"(SELECT min(t.sequence) {_TRANSACTIONS}"
 # A run that has not reached the store yet is newer than all that have. Runs of an earlier log have
 # sequence 0 and times of their own; among those that travelled in one entry the order of the
 # machine's clock decides.
+# Newer data first: a process that was cut off may publish later what it knew earlier.
 _NEWEST_FIRST: Final = (
-    f"{SEQUENCE} DESC NULLS FIRST, unixepoch({STORED_AT}, 'subsec') DESC, "
+    f"r.data_as_of DESC, {SEQUENCE} DESC NULLS FIRST, unixepoch({STORED_AT}, 'subsec') DESC, "
     f"{LOGGED_AT} DESC, r.revision DESC, r.run_id DESC"
 )
 
@@ -136,7 +138,8 @@ track_record AS MATERIALIZED (
     JOIN main.game_predictions AS g ON g.run_id = r.run_id
     LEFT JOIN main.scheduled_games AS k ON k.game_id = g.game_id
     WHERE r.origin = 'live' AND r.time_verified = 1
-      AND unixepoch({STORED_AT}, 'subsec') < unixepoch(g.tipoff_utc, 'subsec')
+      AND unixepoch({STORED_AT}, 'subsec')
+        < unixepoch(coalesce(g.tipoff_utc, k.tipoff_utc), 'subsec')
       AND unixepoch({STORED_AT}, 'subsec')
         < unixepoch(coalesce(k.tipoff_utc, g.tipoff_utc), 'subsec')
   ) WHERE place = 1
@@ -180,6 +183,12 @@ def automatic_run_id(
         hashlib.sha256("\n".join(sorted(map(repr, content))).encode()).hexdigest(),
     )
     return str(uuid.uuid5(TRACKING_NAMESPACE, "|".join(parts)))
+
+
+def find_run(execute: Execute, run_id: str) -> str | None:
+    """The id, if there is such a run."""
+    rows = list(execute("SELECT run_id FROM runs WHERE run_id = ?", (run_id,)))
+    return run_id if rows else None
 
 
 def find_automatic_run(execute: Execute, projection: SlateProjection, origin: Origin) -> str | None:

@@ -59,6 +59,9 @@ class Record:
         value = self.value(name)
         if not isinstance(value, str):
             raise self._wrong(name, value, "a text")
+        if not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            # Half of a pair of code units: valid in JSON, and nothing can store it.
+            raise self._wrong(name, value, "a text")
         return value.strip()
 
     def text_or_none(self, name: str) -> str:

@@ -13,6 +13,7 @@ from nba.silver.checks import (
     check_season,
     check_teams,
     is_all_star,
+    is_preseason,
     named_game,
 )
 from nba.silver.record import Malformed, Record, shown
@@ -50,6 +51,8 @@ def _entry(game: Record, origin: Origin, teams: Mapping[int, str]) -> ScheduleEn
     day, tipoff = when(game.moment("gameTimeUTC"), code_date(game), text)
     home = game.record("homeTeam").identity_or_none("teamId")
     away = game.record("awayTeam").identity_or_none("teamId")
+    if is_preseason(game_id) and any(one is not None and one not in teams for one in (home, away)):
+        return None
     check_season(game_id, day)
     check_teams(home, away, teams)
     return ScheduleEntry(
