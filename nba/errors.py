@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BundleDamaged",
     "BundleMissing",
+    "ModelDamaged",
     "NbaError",
     "ReferenceDamaged",
     "ReferenceMissing",
@@ -54,3 +55,7 @@ class ReferenceNotWritten(NbaError):
 
 class UnknownSlate(NbaError):
     """A date outside every bundled season and outside the schedule."""
+
+
+class ModelDamaged(NbaError):
+    """The trained model's file is missing, cannot be read, or is of another version."""

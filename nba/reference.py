@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +13,7 @@ import apsw
 import pandas as pd
 
 from nba.errors import ReferenceDamaged, ReferenceMissing
+from nba.history import HISTORY_COLUMNS, History, history_of
 from nba.reference_build import build_reference, reference_hash, verify_reference
 from nba.reference_learned import BUNDLED, LEARNED
 from nba.reference_rosters import (
@@ -94,8 +95,6 @@ class Reference:
     - schedule (game_id, season, season_type, game_date, tipoff_utc, home_team_id, home_team,
       away_team_id, away_team, is_neutral, label, arena); teams and tip-off NULL while undecided
     - absences (game_id, player_id, game_date, team_id, status)
-    - newcomer_games (game_date, position, points, rebounds, assists, threes, minutes): first ten
-      games of each player who came after the first bundled season
     - reference_info (schema_version, content_hash, data_as_of)
 
     Raises ReferenceMissing when there is no file, ReferenceDamaged when it is no whole reference
@@ -281,25 +280,14 @@ class Reference:
             *bindings,
         )
 
-    def latest_games(self, player_ids: Iterable[int], before: date, limit: int) -> pd.DataFrame:
-        """Each player's last `limit` games before a date: player_id, game_date and the stats,
-        a player's games in the order they were played."""
-        columns = ("player_id", "game_date", *STATS)
+    def history(self, since: date, before: date) -> History:
+        """Box scores from a date on and before another, as columns; see `nba.history`."""
         sql = (
-            f"{self._tables.common} SELECT {', '.join(columns)} FROM player_games"
-            " WHERE player_id = ? AND game_date < ?"
-            " ORDER BY game_date DESC, game_id DESC LIMIT ?"
+            f"{self._tables.common} SELECT {', '.join(HISTORY_COLUMNS)} FROM player_games"
+            " WHERE game_date >= ? AND game_date < ?"
         )
-        day = before.isoformat()
         with self._connection() as connection:
-            rows = [
-                row
-                for player_id in player_ids
-                for row in reversed(
-                    connection.execute(sql, (int(player_id), day, limit)).fetchall()
-                )
-            ]
-        return _typed(pd.DataFrame(rows, columns=list(columns)))
+            return history_of(connection.execute(sql, (since.isoformat(), before.isoformat())))
 
     def recent_players(self, team_id: int, before: date, team_games: int) -> pd.DataFrame:
         """Who played in a team's last `team_games` games before a date and for no other team since.
@@ -318,12 +306,6 @@ class Reference:
         with self._connection() as connection:
             games = last_games(self._asker(connection), self._tables, team_id, before, 1)
         return date.fromisoformat(games[0][1]) if games else None
-
-    def newcomer_games(self, before: date) -> pd.DataFrame:
-        """First ten games of newcomers, before a date: position (G, F, C or "") and the stats."""
-        return self._frame(
-            ("position", *STATS), "newcomer_games WHERE game_date < ?", before.isoformat()
-        )
 
     def _people(self, player_ids: Sequence[int]) -> pd.DataFrame:
         ids = ", ".join(str(int(one)) for one in player_ids)

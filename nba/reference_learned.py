@@ -3,7 +3,7 @@
 They hide the tables of the same names. The connection has the state as `main` and the reference
 file attached as `reference`. What the state knows of a game goes over what is bundled, value by
 value. Rows that an import of earlier predictions could not find in any schedule are left out: they
-have no teams. `newcomer_games` and `absences` are only bundled.
+have no teams. Absences are only bundled.
 """
 
 from __future__ import annotations

@@ -9,11 +9,8 @@ from nba.stats import BUNDLE_COLUMNS, STATS
 
 __all__ = ["FINISHING_SQL", "INFO_SQL", "SCHEMA_VERSION", "TABLES", "ReferenceTable"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Raised with every change to the tables; a file of another version is built anew."""
-
-PRIOR_GAMES: Final = 10
-"""How many of a newcomer's first games make the priors of his position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,29 +105,6 @@ INFO_SQL: Final = (
     " data_as_of TEXT NOT NULL)"
 )
 
-_NEWCOMER_GAMES: Final = """
-    CREATE TABLE newcomer_games (game_date TEXT NOT NULL, position TEXT NOT NULL,
-        points INTEGER NOT NULL, rebounds INTEGER NOT NULL, assists INTEGER NOT NULL,
-        threes INTEGER, minutes INTEGER NOT NULL)
-"""
-
-# Who appears in the first bundled season may be in the tenth year of his career.
-_FILL_NEWCOMER_GAMES: Final = f"""
-    INSERT INTO newcomer_games
-    SELECT game_date, coalesce(substr(position, 1, 1), ''), points, rebounds, assists, threes,
-        minutes
-    FROM (
-        SELECT player_id, game_date, game_id, points, rebounds, assists, threes, minutes,
-            row_number() OVER (PARTITION BY player_id ORDER BY game_date, game_id) AS nth
-        FROM player_games WHERE player_id IN (
-            SELECT player_id FROM player_games GROUP BY player_id
-            HAVING min(season) > (SELECT min(season) FROM player_games)
-        )
-    ) JOIN players USING (player_id)
-    WHERE nth <= {PRIOR_GAMES}
-    ORDER BY game_date, game_id, player_id
-"""
-
 FINISHING_SQL: Final = (
     # The league publishes midnight as the tip-off of games whose teams it has not decided.
     "UPDATE schedule SET tipoff_utc = NULL WHERE home_team_id IS NULL OR away_team_id IS NULL",
@@ -138,8 +112,6 @@ FINISHING_SQL: Final = (
     "CREATE INDEX schedule_by_date ON schedule (game_date)",
     "CREATE INDEX player_games_by_game ON player_games (game_id, player_id)",
     "CREATE INDEX player_games_by_date ON player_games (game_date, team_id)",
-    _NEWCOMER_GAMES,
-    _FILL_NEWCOMER_GAMES,
     "ANALYZE",
 )
 """What makes a whole reference of the filled tables, in order."""

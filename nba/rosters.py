@@ -108,8 +108,8 @@ def rotation(minutes: Floats) -> NDArray[np.int64]:
     return order[~np.isnan(minutes[order])][:ROTATION_PLAYERS]
 
 
-def fit_minutes(minutes: Floats) -> float:
-    """The exponent a with which 48·(m/48)^a adds up to a team's 240 minutes.
+def fit_minutes(minutes: Floats, total: float = TEAM_MINUTES) -> float:
+    """The exponent a with which 48·(m/48)^a adds up to a team's 240 minutes, or to `total`.
 
     Any such curve stays within 0..48 minutes, so nothing needs to be capped and redistributed, and
     it takes from (or gives to) the bench before the starters. Five players get 48 minutes each;
@@ -118,7 +118,7 @@ def fit_minutes(minutes: Floats) -> float:
     low, high = 0.0, _STEEPEST_EXPONENT
     for _ in range(100):
         middle = (low + high) / 2
-        if fitted_minutes(minutes, middle).sum() > TEAM_MINUTES:
+        if fitted_minutes(minutes, middle).sum() > total:
             low = middle
         else:
             high = middle

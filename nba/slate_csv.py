@@ -5,18 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from nba.slate import SlateProjection
-from nba.stats import STATS
+from nba.stats import MARKETS
 
 __all__ = ["slate_csv"]
 
 
 def slate_csv(projection: SlateProjection) -> bytes:
-    """The slate as CSV (UTF-8): one row a player, mean, floor and ceiling of each stat."""
-    probabilities = {
-        forecast.game.game_id: forecast.home_win_probability for forecast in projection.games
-    }
+    """The slate as CSV (UTF-8): one row a player, each market's mean, median, floor and ceiling."""
+    games = {forecast.game.game_id: forecast for forecast in projection.games}
     rows = []
     for player in projection.players:
+        game = games[player.game_id]
         row: dict[str, object] = {
             "slate_date": projection.slate_date.isoformat(),
             "game_id": player.game_id,
@@ -25,14 +24,18 @@ def slate_csv(projection: SlateProjection) -> bytes:
             "team": player.team,
             "opponent": player.opponent,
             "is_home": player.is_home,
-            "home_win_probability": round(probabilities[player.game_id], 4),
+            "home_win_probability": round(game.home_win_probability, 4),
+            "elo_home_win_probability": round(game.elo_home_win_probability, 4),
+            "home_points": round(game.home_points, 1),
+            "away_points": round(game.away_points, 1),
             "model_version": projection.model_version,
             "from_prior": player.from_prior,
         }
-        for stat in STATS:
-            band = player.bands[stat]
-            row[f"{stat}_mean"] = round(band.mean, 2)
-            row[f"{stat}_floor"] = round(band.floor, 2)
-            row[f"{stat}_ceiling"] = round(band.ceiling, 2)
+        for market in MARKETS:
+            band = player.bands[market]
+            row[f"{market}_mean"] = round(band.mean, 2)
+            row[f"{market}_median"] = round(band.median, 2)
+            row[f"{market}_floor"] = round(band.floor, 2)
+            row[f"{market}_ceiling"] = round(band.ceiling, 2)
         rows.append(row)
     return pd.DataFrame(rows).to_csv(index=False).encode()

@@ -123,26 +123,21 @@ def _write_schedule(path: Path, day: date | None) -> None:
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
 
 
-def tell_no_more(grown: Bundle, cut: Bundle, *, live_only: bool) -> Reference:
-    """A reference of `grown` that knows nothing which an app that began with `cut` cannot learn.
+def tell_no_more(grown: Bundle, cut: Bundle) -> Reference:
+    """A reference of `grown` that knows nothing which live feeds cannot tell one of `cut`.
 
-    Newcomers' first games are only bundled. The live feeds say of no game that its site is neutral,
-    and of no new player what he plays.
+    They say of no game that its site is neutral, and of no new player what he plays.
     """
     connection = apsw.Connection(str(grown.reference_path))
     connection.execute("ATTACH ? AS cut", (str(cut.reference_path),))
-    connection.execute("DELETE FROM main.newcomer_games")
-    connection.execute("INSERT INTO main.newcomer_games SELECT * FROM cut.newcomer_games")
-    if live_only:
-        new = "NOT IN (SELECT {0} FROM cut.{1})"
-        connection.execute(
-            f"UPDATE games SET is_neutral = 0 WHERE game_id {new.format('game_id', 'games')}"
-        )
-        connection.execute("UPDATE schedule SET is_neutral = 0")
-        connection.execute(
-            f"UPDATE players SET position = NULL"
-            f" WHERE player_id {new.format('player_id', 'players')}"
-        )
+    new = "NOT IN (SELECT {0} FROM cut.{1})"
+    connection.execute(
+        f"UPDATE games SET is_neutral = 0 WHERE game_id {new.format('game_id', 'games')}"
+    )
+    connection.execute("UPDATE schedule SET is_neutral = 0")
+    connection.execute(
+        f"UPDATE players SET position = NULL WHERE player_id {new.format('player_id', 'players')}"
+    )
     connection.execute("DETACH cut")
     connection.close()
     return Reference(grown.reference_path)
@@ -298,7 +293,7 @@ def figures_of(projection: SlateProjection) -> dict[tuple[str, int, str, str], f
         (one.game_id, one.player_id, stat, name): float(getattr(band, name))
         for one in projection.players
         for stat, band in one.bands.items()
-        for name in ("mean", "floor", "ceiling")
+        for name in ("mean", "median", "floor", "ceiling")
     }
 
 

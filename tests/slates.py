@@ -9,10 +9,12 @@ from pathlib import Path
 from random import Random
 
 import apsw
+import numpy as np
 
+from nba.model.distribution import LEVELS, Spread
 from nba.reference_tables import FINISHING_SQL, INFO_SQL, SCHEMA_VERSION, TABLES
 from nba.slate import Band, GameProjection, PlayerProjection, ScheduledGame, SlateProjection
-from nba.stats import STATS
+from nba.stats import MARKETS, SUMMED
 from prediction_tracking import MIGRATIONS, REPLICATED_TABLES, PredictionLog
 from replica import Replica
 from tests import stores
@@ -36,6 +38,7 @@ PEOPLE = {
     74: ("Pete Smith", "DEN"),
 }
 NEWCOMER = 1650001
+MODEL_VERSION = "trees-0123abcd"
 BOS_NYK, LAL_DEN = "0022600123", "0022600124"
 PAST_BOS_NYK, PAST_LAL_DEN = "0022400210", "0022400211"
 TIPOFF = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
@@ -96,10 +99,20 @@ def game(
     )
 
 
+# Straight lines through -1, 0 and 1 at the 10th, 50th and 90th percentile.
+SHAPE = (np.array(LEVELS) - 0.5) / 0.4
+
+
+def band(mean: float, floor: float, ceiling: float) -> Band:
+    """A band whose median is its mean and whose distribution goes through its three numbers."""
+    return Band(mean, floor, ceiling, mean, Spread(floor, mean, ceiling, SHAPE))
+
+
 def player(
     player_id: int, match: ScheduledGame, team: str, points: float = 25.0, name: str | None = None
 ) -> PlayerProjection:
-    means = dict(zip(STATS, (points, 8.0, 5.0, 3.0, 36.0), strict=True))
+    means = {"points": points, "rebounds": 8.0, "assists": 5.0, "threes": 3.0, "minutes": 36.0}
+    means["pra"] = sum(means[stat] for stat in SUMMED)
     return PlayerProjection(
         game_id=match.game_id,
         player_id=player_id,
@@ -112,7 +125,9 @@ def player(
         from_prior=False,
         games_of_history=50,
         last_game=date(2025, 4, 13),
-        bands={stat: Band(mean, mean - 2, mean + 2) for stat, mean in means.items()},
+        bands={
+            market: band(means[market], means[market] - 2, means[market] + 2) for market in MARKETS
+        },
     )
 
 
@@ -155,13 +170,16 @@ def slate(
     *,
     day: date = TONIGHT,
     data_as_of: date | None = date(2025, 6, 22),
-    model_version: str = "ewma-1+elo-1",
+    model_version: str = MODEL_VERSION,
 ) -> SlateProjection:
     return SlateProjection(
         slate_date=day,
         model_version=model_version,
         data_as_of=data_as_of,
-        games=tuple(GameProjection(match, probability) for match, probability in games),
+        games=tuple(
+            GameProjection(match, probability, probability, 112.0, 110.0)
+            for match, probability in games
+        ),
         players=tuple(players),
         undecided_games=0,
     )

@@ -42,6 +42,8 @@ LIBRARY_ROOMS: dict[str, tuple[str, ...]] = {
     "pyarrow": ("nba/",),
     "nba_api": ("nba/sources/",),
     "requests": ("nba/sources/",),
+    "scipy": (),
+    "sklearn": ("nba/model/training.py",),
     "sqlite3": (),
 }
 LIBRARIES_FORBIDDEN_IN: dict[str, set[str]] = {"replica": {"pandas", "numpy", "pyarrow"}}
@@ -246,7 +248,7 @@ def tree(folder: Path, sources: dict[str, str]) -> list[SourceFile]:
         ("replica/replica.py", "def late():\n    import pandas"),
         ("nba/slate.py", "import replica.errors"),
         ("nba/slate.py", "import importlib\nimportlib.import_module('tracking.runs')"),
-        ("nba/projections.py", "import apsw"),
+        ("nba/features/form.py", "import apsw"),
         ("tracking/runs.py", "from prediction_tracking import PredictionLog"),
         ("tracking/runs.py", "from s3_storage import S3PredictionStorage"),
         ("s3_storage.py", "import nba"),

@@ -6,7 +6,7 @@ import fcntl
 import subprocess
 import sys
 import threading
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import apsw
@@ -272,6 +272,19 @@ def test_box_scores_within_bounds(reference: Reference) -> None:
     assert earlier["game_date"].max().date() < day
     assert earlier["game_date"].is_monotonic_increasing
     assert len(reference.player_games(player_ids=[-1])) == 0
+
+
+def test_a_doubleheader_does_not_see_itself(tmp_path: Path) -> None:
+    rows = [
+        played(1, DAY - timedelta(days=2), "0022300001", pts=10, minutes=30),
+        played(1, DAY, "0022300002", pts=50, minutes=48),
+        played(1, DAY, "0022300003", pts=60, minutes=48),
+    ]
+    reference = Reference(build_reference(small_bundle(tmp_path / "d", rows), tmp_path / "r.db"))
+    for before, points in ((DAY, [10.0]), (DAY + timedelta(days=1), [10.0, 50.0, 60.0])):
+        found = reference.history(DAY - timedelta(days=2), before)
+        assert found.column("points").tolist() == points
+    assert len(reference.history(DAY - timedelta(days=1), DAY)) == 0
 
 
 def test_unknown_threes_are_nan(reference: Reference) -> None:

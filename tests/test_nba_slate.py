@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 from nba.errors import UnknownSlate
+from nba.model import shipped_model
 from nba.reference import Reference, build_reference
 from nba.seasons import tonight
-from nba.slate import MODEL_VERSION, SlateProjection, project_slate
-from nba.stats import STATS
+from nba.slate import SlateProjection, project_slate
+from nba.stats import COUNTS, MARKETS
 from tests.nba_bundle import DATA, final_score, played, small_bundle
 
 REPLAY = date(2024, 1, 15)
@@ -39,18 +40,21 @@ def test_a_slate_is_whole(reference: Reference, day: date) -> None:
         teams = (game.home_team, game.away_team)
         assert (player.team, player.opponent) == (teams if player.is_home else teams[::-1])
         assert player.team_id == (game.home_team_id if player.is_home else game.away_team_id)
-        assert tuple(player.bands) == STATS
-        for band in player.bands.values():
-            assert 0.0 <= band.floor <= band.mean <= band.ceiling
+        assert tuple(player.bands) == MARKETS
+        for market, band in player.bands.items():
+            assert 0.0 <= band.floor <= band.median <= band.ceiling
+            # Of what seldom happens nine in ten evenings bring none, yet the average is above none.
+            seldom = market in COUNTS and band.ceiling == 0.0
+            assert band.floor <= band.mean <= (0.5 if seldom else band.ceiling)
         assert player.last_game is None or player.last_game < day
         assert player.from_prior == (player.games_of_history < 10)
     assert len({(one.game_id, one.player_id) for one in slate.players}) == len(slate.players)
-    assert all(0.05 < one.home_win_probability < 0.95 for one in slate.games)
+    assert all(0.02 < one.home_win_probability < 0.98 for one in slate.games)
 
 
 def test_the_slate_of_2026_11_20(reference: Reference) -> None:
     slate = project_slate(reference, date(2026, 11, 20))
-    assert slate.model_version == MODEL_VERSION == "ewma-1+elo-1"
+    assert slate.model_version == shipped_model().version
     assert slate.data_as_of == date(2025, 6, 22)
     assert (len(slate.games), len(slate.players), slate.undecided_games) == (9, 180, 0)
     assert slate.games[0].game.tipoff_utc == datetime(2026, 11, 21, 0, 0, tzinfo=UTC)

@@ -31,6 +31,9 @@ GUIDES = ["README.md", "S3_SETUP_GUIDE.md", "CONTRIBUTING.md"]
 # with Streamlit and is named so that a chart may import it.
 NEED_NO_IMPORT = {"altair", "argon2-cffi-bindings", "cryptography", "numpy", "tzdata"}
 
+# Training is for development: the app reads the model that it made.
+TRAINING = {"nba/model/training.py"}
+
 IAM_ACTIONS = {
     "GetObject": "s3:GetObject",
     "HeadObject": "s3:GetObject",
@@ -151,7 +154,7 @@ def test_what_the_app_imports_is_listed_and_the_reverse() -> None:
     outside = {"tests", "benchmarks", "data", "docs", "infra"}
     imported: set[str] = set()
     for name, text in repository_texts():
-        if name.endswith(".py") and name.split("/")[0] not in outside:
+        if name.endswith(".py") and name.split("/")[0] not in outside and name not in TRAINING:
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Import):
                     imported |= {alias.name.split(".")[0] for alias in node.names}
