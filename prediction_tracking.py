@@ -257,8 +257,9 @@ class PredictionLog:
     ) -> pd.DataFrame:
         """One row per prediction, with the columns HISTORY_COLUMNS, newest slate first.
 
-        `actual` is NaN while unknown, and for a player who did not play; `saved` says whether the
-        store has the run. `limit` None gives every row.
+        `actual` is NaN while unknown, and for a player who did not play, `median` in runs that
+        were logged without one; `saved` says whether the store has the run. `limit` None gives
+        every row.
         """
         with self._read() as connection:
             return _history.history(
@@ -462,7 +463,8 @@ class PredictionLog:
         """How good the predictions of one origin were, beside baselines on the same rows.
 
         Live counts only what reached the store before its game's tip-off, the last such run per
-        game. A replay counts by the last run per game. Origins are never mixed; a backtest is not
+        game. A replay counts by the last run per game. The error is the median's where a run has
+        one, else the mean's. Origins are never mixed; a backtest is not
         in the log (OriginMismatch). `since` and `until` are inclusive slate dates.
         """
         if origin is Origin.BACKTEST:

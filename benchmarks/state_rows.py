@@ -64,10 +64,10 @@ class Slates:
     def _scaled_player(self, player: PlayerProjection) -> PlayerProjection:
         bands = {}
         for stat, band in player.bands.items():
-            numbers = sorted(
+            floor, mean, ceiling = sorted(
                 value * self._factor() for value in (band.floor, band.mean, band.ceiling)
             )
-            bands[stat] = Band(numbers[1], numbers[0], numbers[2])
+            bands[stat] = Band(mean, floor, ceiling, mean, band.distribution)
         return replace(player, bands=bands)
 
     def _factor(self) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from math import isnan
+from typing import Any
 
 from nba.reference import Reference
 from nba.stats import STATS, Stat
@@ -36,10 +38,15 @@ def outcome_of(reference: Reference, log: PredictionLog | None, slate_date: date
     }
     box_scores = reference.player_games(on=slate_date)
     actuals: dict[tuple[str, int], Mapping[Stat, int]] = {
-        (str(row["game_id"]), int(row["player_id"])): {stat: int(row[stat]) for stat in STATS}
+        (str(row["game_id"]), int(row["player_id"])): _known(row)
         for row in box_scores.to_dict("records")
     }
     if log is not None:
         for key, learned in log.learned_results(slate_date).items():
             actuals[key] = {**actuals.get(key, {}), **learned}
     return Outcome(scores, actuals)
+
+
+def _known(row: Mapping[Hashable, Any]) -> dict[Stat, int]:
+    # Some box scores lack a stat: those of 2018-05-01 have no threes.
+    return {stat: int(row[stat]) for stat in STATS if not isnan(row[stat])}

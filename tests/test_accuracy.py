@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from nba import evaluation
+from nba.slate import SlateProjection
 from nba.stats import STATS
 from prediction_tracking import Accuracy, Origin, PredictionLog
 from replica import Replica
@@ -21,6 +22,7 @@ from tests.slates import (
     LAL_DEN,
     PAST,
     PAST_BOS_NYK,
+    PAST_LAL_DEN,
     TATUM,
     TEAMS,
     TIPOFF,
@@ -127,11 +129,68 @@ def test_figures_by_hand(
         assert wins.brier == pytest.approx((0.4**2 + 0.6**2) / 2)
         assert wins.log_loss == pytest.approx(-(math.log(0.6) + math.log(0.4)) / 2)
         assert wins.accuracy == 0.5
-        coin, home = wins.baselines
+        coin, home, elo = wins.baselines
         assert (coin.name, coin.n, coin.brier, coin.accuracy) == ("coin", 2, 0.25, 0.5)
         # Home teams had won all nine games before that date.
         assert (home.name, home.n, home.brier) == ("home_rate", 2, 0.5)
         assert home.model_brier == wins.brier
+        assert (elo.name, elo.n, elo.log_loss, elo.model_log_loss) == (
+            *("elo", 2),
+            *(wins.log_loss, wins.log_loss),
+        )
+
+
+def with_median(projection: SlateProjection, median: float) -> SlateProjection:
+    """The same with another median of points, which neither mean nor band follow."""
+    players = [
+        replace(one, bands={**one.bands, "points": replace(one.bands["points"], median=median)})
+        for one in projection.players
+    ]
+    return replace(projection, players=tuple(players))
+
+
+def test_the_error_is_the_medians_and_the_bias_the_means(
+    tmp_path: Path, store: MemoryStore, clock: ManualClock, reference: Path
+) -> None:
+    with opened(tmp_path / "state.db", store, clock, reference=reference) as (replica, log):
+        log.log_slate(with_median(past(25), 20), Origin.REPLAY)
+        points = log.accuracy(origin=Origin.REPLAY).stats["points"]
+        assert points.mae == pytest.approx((10 + 2) / 2)
+        assert points.bias == pytest.approx((-5 + 3) / 2)
+        assert {one.model_mae for one in points.baselines} == {points.mae}
+        # As if the run of one of them had been logged before there were medians.
+        with replica.transaction() as transaction:
+            transaction.execute(
+                "UPDATE predictions SET median = NULL WHERE player_id = ?", (TATUM,)
+            )
+        points = log.accuracy(origin=Origin.REPLAY).stats["points"]
+        assert points.mae == pytest.approx((5 + 2) / 2)
+        assert {one.model_mae for one in points.baselines} == {points.mae}
+
+
+def test_elo_is_compared_on_the_games_that_have_it(
+    tmp_path: Path, store: MemoryStore, clock: ManualClock, reference: Path
+) -> None:
+    with opened(tmp_path / "state.db", store, clock, reference=reference) as (replica, log):
+        usual = past(25, home_win_probability=0.6)
+        games = [replace(one, elo_home_win_probability=0.7) for one in usual.games]
+        log.log_slate(replace(usual, games=tuple(games)), Origin.REPLAY)
+        wins = log.accuracy(origin=Origin.REPLAY).wins
+        elo = wins.baselines[2]
+        assert elo.n == wins.n == 2
+        assert elo.log_loss == pytest.approx(-(math.log(0.7) + math.log(0.3)) / 2)
+        assert elo.model_log_loss == wins.log_loss
+        with replica.transaction() as transaction:
+            transaction.execute(
+                "UPDATE game_predictions SET elo_home_win_probability = NULL WHERE game_id = ?",
+                (PAST_LAL_DEN,),
+            )
+        wins = log.accuracy(origin=Origin.REPLAY).wins
+        elo = wins.baselines[2]
+        assert (wins.n, elo.n) == (2, 1)
+        # BOS won at home.
+        assert elo.log_loss == pytest.approx(-math.log(0.7))
+        assert elo.model_log_loss == pytest.approx(-math.log(0.6))
 
 
 def test_a_baseline_sees_no_game_of_its_own_date_or_later(
@@ -299,7 +358,7 @@ def test_figures_equal_a_direct_computation(
             rows = frame[frame["stat"] == stat]
             assert figures.stats[stat].n == len(rows)
             assert figures.stats[stat].mae == pytest.approx(
-                (rows["mean"] - rows["actual"]).abs().mean()
+                (rows["median"] - rows["actual"]).abs().mean()
             )
         assert PAST_BOS_NYK in set(frame["game_id"])
 

@@ -113,6 +113,7 @@ def test_a_row_says_what_was_predicted_and_what_happened(
         assert (row["slate_date"], row["origin"]) == (PAST, "replay")
         assert (row["team"], row["opponent"], row["home_team"]) == ("BOS", "NYK", "BOS")
         assert (row["mean"], row["floor"], row["ceiling"], row["actual"]) == (25, 23, 27, 30)
+        assert row["median"] == 25
         assert not row["in_track_record"]
         assert pd.isna(row["tipoff_utc"])
         # Dončić has no box score on that date: he did not play.
@@ -351,16 +352,16 @@ def fill(replica: Replica, runs: int, players_per_game: int = 13) -> int:
             )
             games = [f"{number:06d}{g:04d}" for g in range(10)]
             transaction.executemany(
-                "INSERT INTO game_predictions VALUES (?,?,?,?,1,2,'BOS','NYK',0.5)",
+                "INSERT INTO game_predictions VALUES (?,?,?,?,1,2,'BOS','NYK',0.5,0.5,112,110)",
                 [(run_id, g, day.isoformat(), stamp) for g in games],
             )
             rows = [
-                (run_id, g, 1000 + 20 * index + p, stat, 1 + p % 2, 10.5, 5.0, 15.0, 0)
+                (run_id, g, 1000 + 20 * index + p, stat, 1 + p % 2, 10.5, 5.0, 15.0, 0, 10)
                 for index, g in enumerate(games)
                 for p in range(2 * players_per_game)
                 for stat in STATS
             ]
-            transaction.executemany("INSERT INTO predictions VALUES (?,?,?,?,?,?,?,?,?)", rows)
+            transaction.executemany("INSERT INTO predictions VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
             written += len(rows)
     return written
 

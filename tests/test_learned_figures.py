@@ -95,7 +95,7 @@ def test_learned_games_feed_the_home_rate_but_for_those_at_neutral_sites(
     log.learn(Silver(games=(final(),)))
 
     def home_rate_loss() -> float | None:
-        coin, home = log.accuracy().wins.baselines
+        coin, home, _ = log.accuracy().wins.baselines
         assert (coin.name, home.name) == ("coin", "home_rate")
         return home.brier
 

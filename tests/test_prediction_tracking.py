@@ -11,7 +11,7 @@ import apsw
 import pandas as pd
 import pytest
 
-from nba.slate import Band, SlateProjection
+from nba.slate import SlateProjection
 from prediction_tracking import (
     REPLICATED_TABLES,
     RUN_COLUMNS,
@@ -28,6 +28,7 @@ from tests.slates import (
     BOS_NYK,
     DONCIC,
     LAL_DEN,
+    MODEL_VERSION,
     NEWCOMER,
     NOON,
     PAST,
@@ -35,6 +36,7 @@ from tests.slates import (
     TIPOFF,
     TONIGHT,
     ManualClock,
+    band,
     game,
     opened,
     past,
@@ -66,7 +68,7 @@ def test_a_slate_is_logged_whole(tmp_path: Path, store: MemoryStore, clock: Manu
         run = log.log_slate(tonight(), Origin.LIVE)
         assert (run.slate_date, run.model_version, run.origin) == (
             TONIGHT,
-            "ewma-1+elo-1",
+            MODEL_VERSION,
             Origin.LIVE,
         )
         assert (run.games, run.predictions) == (2, 4 * 5)
@@ -124,7 +126,7 @@ def test_two_processes_give_the_same_slate_the_same_run(
     [
         tonight(data_as_of=date(2026, 11, 19)),
         tonight(data_as_of=None),
-        replace(tonight(), model_version="ewma-2+elo-1"),
+        replace(tonight(), model_version="trees-89abcdef"),
         replace(tonight(), games=tonight().games[:1], players=tonight().players[:2]),
     ],
     ids=["newer data", "no data", "another model", "fewer games"],
@@ -282,10 +284,10 @@ def broken(**changes: object) -> SlateProjection:
 @pytest.mark.parametrize(
     "projection",
     [
-        broken(bands={"points": Band(20, 25, 15)}),
-        broken(bands={"points": Band(float("nan"), 15, 25)}),
-        broken(bands={"points": Band(20, 15, float("inf"))}),
-        broken(bands={"dunks": Band(2, 1, 3)}),
+        broken(bands={"points": band(20, 25, 15)}),
+        broken(bands={"points": band(float("nan"), 15, 25)}),
+        broken(bands={"points": band(20, 15, float("inf"))}),
+        broken(bands={"dunks": band(2, 1, 3)}),
         broken(game_id="0022600999"),
         broken(player_id=tonight().players[1].player_id),
         slate([(game(), 1.2)], []),

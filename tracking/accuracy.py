@@ -30,6 +30,7 @@ __all__ = [
 
 COIN: Final = "coin"
 HOME_RATE: Final = "home_rate"
+ELO: Final = "elo"
 _HOME_RATE_GAMES: Final = 1230
 """A full regular season: long enough to be steady, short enough to follow the falling home edge."""
 
@@ -38,7 +39,8 @@ _HOME_RATE_GAMES: Final = 1230
 class BaselineError:
     """A baseline's mean absolute error over the `n` rows for which it exists.
 
-    `model_mae` is the model's error over the very same rows. Both are None when n is 0.
+    `model_mae` is the model's error over the very same rows, `mae` of StatAccuracy if these are
+    all of them. Both are None when n is 0.
     """
 
     name: str
@@ -51,8 +53,10 @@ class BaselineError:
 class StatAccuracy:
     """Errors of one stat over `n` predictions of players who played, in the stat's unit.
 
-    `bias` is the mean of projected minus actual. `coverage_80` is the share (0..1) of actuals
-    from floor to ceiling over the `n_bands` rows that have both. None where there is no row.
+    `mae` judges the median where one was logged, because no other number has a smaller absolute
+    error, and the mean in runs without one. `bias` is the average of the projected mean minus the
+    actual. `coverage_80` is the share (0..1) of actuals from floor to ceiling over the `n_bands`
+    rows that have both. None where there is no row.
     """
 
     stat: Stat
@@ -69,7 +73,8 @@ class WinBaseline:
     """A baseline's scores over the `n` games for which it exists; None when n is 0.
 
     `coin` gives every home team one half, `home_rate` the share of home wins in the last 1,230
-    games that were not at a neutral site, before the date in question.
+    games that were not at a neutral site, before the date in question, and `elo` what plain Elo
+    said in the same run; a run that was logged without it has no game there.
     `model_log_loss` and `model_brier` are the model's over the very same games.
     """
 
@@ -156,11 +161,12 @@ def accuracy(connection: apsw.Connection, choice: Choice, *, has_reference: bool
 def _player_rows(
     connection: apsw.Connection, choice: Choice, *, has_reference: bool
 ) -> pd.DataFrame:
+    """Predictions of players who played; the mean stands in for a median that was not logged."""
     conditions, bindings = choice.where()
     sql = f"""
     WITH {choice.counted()}
     SELECT * FROM (
-      SELECT g.game_date, p.player_id, p.stat, p.mean, p.floor, p.ceiling,
+      SELECT g.game_date, p.player_id, p.stat, p.mean, p.median, p.floor, p.ceiling,
         {actual_value("p.stat", has_reference=has_reference)} AS actual
       FROM counted AS k
       CROSS JOIN main.runs AS r ON r.run_id = k.run_id
@@ -170,12 +176,14 @@ def _player_rows(
       WHERE {conditions}
     ) WHERE actual IS NOT NULL
     """
-    return frame_of(
+    numbers = ("mean", "median", "floor", "ceiling", "actual")
+    frame = frame_of(
         connection.execute(sql, bindings),
-        ("game_date", "player_id", "stat", "mean", "floor", "ceiling", "actual"),
+        ("game_date", "player_id", "stat", *numbers),
         dates=("game_date",),
-        numbers=("mean", "floor", "ceiling", "actual"),
+        numbers=numbers,
     )
+    return frame.assign(median=frame["median"].fillna(frame["mean"]))
 
 
 def _game_rows(connection: apsw.Connection, choice: Choice, *, has_reference: bool) -> pd.DataFrame:
@@ -188,7 +196,7 @@ def _game_rows(connection: apsw.Connection, choice: Choice, *, has_reference: bo
     sql = f"""
     WITH {choice.counted()}
     SELECT * FROM (
-      SELECT g.game_date, g.home_win_probability, {won} AS won
+      SELECT g.game_date, g.home_win_probability, g.elo_home_win_probability, {won} AS won
       FROM counted AS k
       CROSS JOIN main.runs AS r ON r.run_id = k.run_id
       CROSS JOIN main.game_predictions AS g ON g.run_id = k.run_id AND g.game_id = k.game_id
@@ -199,9 +207,9 @@ def _game_rows(connection: apsw.Connection, choice: Choice, *, has_reference: bo
     """
     return frame_of(
         connection.execute(sql, bindings),
-        ("game_date", "probability", "won"),
+        ("game_date", "probability", "elo", "won"),
         dates=("game_date",),
-        numbers=("probability", "won"),
+        numbers=("probability", "elo", "won"),
     )
 
 
@@ -253,7 +261,7 @@ def _stat_accuracy(players: pd.DataFrame, played: pd.DataFrame, stat: Stat) -> S
     return StatAccuracy(
         stat=stat,
         n=len(rows),
-        mae=evaluation.mae(rows["actual"], rows["mean"]),
+        mae=evaluation.mae(rows["actual"], rows["median"]),
         bias=evaluation.bias(rows["actual"], rows["mean"]),
         n_bands=len(banded),
         coverage_80=None
@@ -272,7 +280,7 @@ def _baseline_error(rows: pd.DataFrame, guess: pd.Series[float]) -> BaselineErro
         name=str(guess.name),
         n=int(known.sum()),
         mae=evaluation.mae(actual, guess[known]),
-        model_mae=evaluation.mae(actual, rows.loc[known, "mean"]),
+        model_mae=evaluation.mae(actual, rows.loc[known, "median"]),
     )
 
 
@@ -281,7 +289,8 @@ def _win_accuracy(
 ) -> WinAccuracy:
     rates = _home_rates(connection, games, has_reference=has_reference)
     coin = pd.Series(0.5, index=games.index)
-    baselines = (_win_baseline(games, COIN, coin), _win_baseline(games, HOME_RATE, rates))
+    given_by = {COIN: coin, HOME_RATE: rates, ELO: games["elo"]}
+    baselines = tuple(_win_baseline(games, name, given) for name, given in given_by.items())
     if games.empty:
         return WinAccuracy(0, None, None, None, baselines)
     won, given = games["won"], games["probability"]

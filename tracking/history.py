@@ -58,6 +58,7 @@ HISTORY_COLUMNS: Final = (
     "opponent",
     "stat",
     "mean",
+    "median",
     "floor",
     "ceiling",
     "from_prior",
@@ -83,11 +84,15 @@ RUN_COLUMNS: Final = (
     "away_team_id",
     "away_team",
     "home_win_probability",
+    "elo_home_win_probability",
+    "home_points",
+    "away_points",
     "player_id",
     "player_name",
     "team_id",
     "stat",
     "mean",
+    "median",
     "floor",
     "ceiling",
     "from_prior",
@@ -177,7 +182,7 @@ def _rows(
       {_name_of_player(has_reference=has_reference)},
       CASE p.team_id WHEN g.home_team_id THEN g.home_team WHEN g.away_team_id THEN g.away_team END,
       CASE p.team_id WHEN g.home_team_id THEN g.away_team WHEN g.away_team_id THEN g.home_team END,
-      p.stat, p.mean, p.floor, p.ceiling, p.from_prior,
+      p.stat, p.mean, p.median, p.floor, p.ceiling, p.from_prior,
       {actual_value("p.stat", has_reference=has_reference)}
     {_CHOSEN}
     LEFT JOIN track_record AS k ON k.run_id = g.run_id AND k.game_id = g.game_id
@@ -199,7 +204,7 @@ def _frame(rows: Iterable[tuple[apsw.SQLiteValue, ...]]) -> pd.DataFrame:
         dates=("slate_date", "data_as_of"),
         moments=("logged_at", "stored_at", "tipoff_utc"),
         flags=("revision", "saved", "time_verified", "in_track_record", "from_prior"),
-        numbers=("mean", "floor", "ceiling", "actual"),
+        numbers=("mean", "median", "floor", "ceiling", "actual"),
     )
 
 
@@ -222,9 +227,10 @@ def run_frame(connection: apsw.Connection, run_id: str, *, has_reference: bool) 
     sql = f"""
     SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, {LOGGED_AT},
       r.time_verified, r.revision, r.source, g.game_id, g.game_date, g.tipoff_utc, g.home_team_id,
-      g.home_team, g.away_team_id, g.away_team, g.home_win_probability, p.player_id,
+      g.home_team, g.away_team_id, g.away_team, g.home_win_probability,
+      g.elo_home_win_probability, g.home_points, g.away_points, p.player_id,
       CASE WHEN p.player_id IS NOT NULL THEN {_name_of_player(has_reference=has_reference)} END,
-      p.team_id, p.stat, p.mean, p.floor, p.ceiling, p.from_prior
+      p.team_id, p.stat, p.mean, p.median, p.floor, p.ceiling, p.from_prior
     FROM main.runs AS r
     JOIN main.game_predictions AS g ON g.run_id = r.run_id
     LEFT JOIN main.predictions AS p ON p.run_id = g.run_id AND p.game_id = g.game_id
@@ -237,7 +243,10 @@ def run_frame(connection: apsw.Connection, run_id: str, *, has_reference: bool) 
         dates=("slate_date", "data_as_of", "game_date"),
         moments=("logged_at", "tipoff_utc"),
         flags=("time_verified", "revision"),
-        numbers=("home_win_probability", "mean", "floor", "ceiling"),
+        numbers=(
+            *("home_win_probability", "elo_home_win_probability", "home_points", "away_points"),
+            *("mean", "median", "floor", "ceiling"),
+        ),
     )
     for name in ("home_team_id", "away_team_id", "player_id", "team_id"):
         frame[name] = frame[name].astype("Int64")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from nba.slate import SlateProjection
+from nba.stats import STATS
 from replica import Transaction
 from tracking.frames import moment_text
 from tracking.runs import Origin
@@ -27,13 +28,20 @@ def game_rows(projection: SlateProjection) -> list[Row]:
             forecast.game.home_team,
             forecast.game.away_team,
             float(forecast.home_win_probability),
+            float(forecast.elo_home_win_probability),
+            float(forecast.home_points),
+            float(forecast.away_points),
         )
         for forecast in projection.games
     ]
 
 
 def prediction_rows(projection: SlateProjection) -> list[Row]:
-    """What is said of each player and stat, in the order of the columns after run_id."""
+    """What is said of each player and stat, in the order of the columns after run_id.
+
+    pra is left out: no box score has a column for it, so that its result and its baselines would
+    have to be made up for it alone wherever predictions are read.
+    """
     return [
         (
             player.game_id,
@@ -44,9 +52,11 @@ def prediction_rows(projection: SlateProjection) -> list[Row]:
             float(band.floor),
             float(band.ceiling),
             int(player.from_prior),
+            float(band.median),
         )
         for player in projection.players
         for stat, band in player.bands.items()
+        if stat in STATS
     ]
 
 
@@ -86,11 +96,12 @@ def write_run(
     )
     transaction.executemany(
         "INSERT INTO game_predictions (run_id, game_id, game_date, tipoff_utc, home_team_id,"
-        " away_team_id, home_team, away_team, home_win_probability) VALUES (?,?,?,?,?,?,?,?,?)",
+        " away_team_id, home_team, away_team, home_win_probability,"
+        " elo_home_win_probability, home_points, away_points) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         [(run_id, *row) for row in game_rows(projection)],
     )
     transaction.executemany(
         "INSERT INTO predictions (run_id, game_id, player_id, stat, team_id, mean, floor,"
-        " ceiling, from_prior) VALUES (?,?,?,?,?,?,?,?,?)",
+        " ceiling, from_prior, median) VALUES (?,?,?,?,?,?,?,?,?,?)",
         [(run_id, *row) for row in prediction_rows(projection)],
     )

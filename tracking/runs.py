@@ -15,7 +15,7 @@ import apsw
 
 from nba.seasons import slate_over_at
 from nba.slate import SlateProjection
-from nba.stats import STATS
+from nba.stats import MARKETS
 from tracking.errors import EmptySlate, OriginMismatch, SlateRejected
 from tracking.frames import moment_of
 
@@ -262,8 +262,11 @@ def _contradictions(projection: SlateProjection) -> Iterator[str]:
             yield f"game {game.game_id} is on {game.slate_date.isoformat()}"
         if game.tipoff_utc is not None and game.tipoff_utc.tzinfo is None:
             yield f"the tip-off of game {game.game_id} has no time zone"
-        if not 0 <= forecast.home_win_probability <= 1:
-            yield f"the win probability of game {game.game_id} is {forecast.home_win_probability}"
+        for chance in (forecast.home_win_probability, forecast.elo_home_win_probability):
+            if not 0 <= chance <= 1:
+                yield f"a win probability of game {game.game_id} is {chance}"
+        if not all(math.isfinite(x) for x in (forecast.home_points, forecast.away_points)):
+            yield f"the expected score of game {game.game_id} has no numbers"
     players: set[tuple[str, int]] = set()
     for player in projection.players:
         who = f"{player.player_name} ({player.player_id}) in game {player.game_id}"
@@ -273,9 +276,11 @@ def _contradictions(projection: SlateProjection) -> Iterator[str]:
             yield f"{who} is in the slate twice"
         players.add((player.game_id, player.player_id))
         for stat, band in player.bands.items():
-            if stat not in STATS:
+            if stat not in MARKETS:
                 yield f"{who} has the unknown stat {stat}"
-            if not all(math.isfinite(x) for x in (band.mean, band.floor, band.ceiling)):
+            if not all(
+                math.isfinite(x) for x in (band.mean, band.floor, band.ceiling, band.median)
+            ):
                 yield f"{who} has {stat} that are no numbers"
             if band.floor > band.ceiling:
                 yield f"{who} has a floor of {stat} above the ceiling"

@@ -186,10 +186,19 @@ CREATE TABLE quarantine (
 ) WITHOUT ROWID;
 """
 
+# NULL in runs that were logged before. `home_points` and `away_points` are expected points.
+_MEDIANS: Final = """
+ALTER TABLE predictions ADD COLUMN median REAL;
+ALTER TABLE game_predictions ADD COLUMN elo_home_win_probability REAL;
+ALTER TABLE game_predictions ADD COLUMN home_points REAL;
+ALTER TABLE game_predictions ADD COLUMN away_points REAL;
+"""
+
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(version=1, name="predictions and results", sql=_PREDICTIONS),
     Migration(version=2, name="transactions of runs", sql=_RUN_TRANSACTIONS),
     Migration(version=3, name="the season as it goes on", sql=_THE_SEASON),
+    Migration(version=4, name="medians, Elo and expected score", sql=_MEDIANS),
 )
 """Every version of the state's schema, oldest first; a published one never changes."""
 

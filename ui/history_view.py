@@ -25,6 +25,7 @@ _BASELINES = {
     "last_5": "Last five",
     "ewma_8": "EWMA 8",
     "coin": "a coin",
+    "elo": "plain Elo",
     "home_rate": "the home rate",
 }
 _SHOWN = {
