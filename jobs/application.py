@@ -10,8 +10,7 @@ import contextlib
 import random
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -27,14 +26,16 @@ from jobs.ingest import IngestReport, Progress, missing_seasons
 from jobs.live_season import LiveSeason
 from jobs.outcome import Outcome, outcome_of
 from jobs.preparation import Preparation
+from jobs.projecting import Projecting, Whys
 from jobs.rebuild import RebuildReport
 from jobs.saved import SavedState
 from jobs.startup import Startup
 from jobs.state import State
 from jobs.timer import Timer
 from jobs.tonight import log_replay, log_tonight, revise, tonights_date
+from nba.availability import Availability
 from nba.reference import Reference
-from nba.slate import SlateProjection, project_slate
+from nba.slate import SlateProjection
 from prediction_tracking import (
     MissedSlate,
     PlayerAvailability,
@@ -45,8 +46,6 @@ from prediction_tracking import (
 from replica import ObjectInfo, ReplicaError
 
 __all__ = ["Application"]
-
-_KEPT_PROJECTIONS = 8
 
 
 class Application:
@@ -67,8 +66,7 @@ class Application:
         )
         self._timer = Timer(self.tick, settings.timer_minutes) if settings.timer_minutes else None
         self._season: LiveSeason | None = None
-        self._projections: OrderedDict[tuple[object, ...], SlateProjection] = OrderedDict()
-        self._projecting = threading.Lock()
+        self._projecting = Projecting(lambda: self.reference, lambda: self._season)
         self._job_error: Exception | None = None
         self._ticking = threading.Lock()
         self._ticks_at_start = True
@@ -150,18 +148,18 @@ class Application:
         return tonights_date(self.reference, self.clock())
 
     def projection(self, slate_date: date) -> SlateProjection:
-        """The projection of one slate, computed once for what is known. Raises NotReady,
-        UnknownSlate."""
-        with self._projecting:
-            key = (slate_date, None if self._season is None else self._season.content())
-            if key not in self._projections:
-                availability = {} if self._season is None else self._season.availability(slate_date)
-                projection = project_slate(self.reference, slate_date, availability)
-                self._projections[key] = projection
-                if len(self._projections) > _KEPT_PROJECTIONS:
-                    self._projections.popitem(last=False)
-            self._projections.move_to_end(key)
-            return self._projections[key]
+        """One slate, computed once for what is known. Raises NotReady, UnknownSlate."""
+        return self._projecting.projection(slate_date)
+
+    def what_if(
+        self, slate_date: date, words: Mapping[int, Availability], most_minutes: Mapping[int, float]
+    ) -> SlateProjection:
+        """With words and caps by player id; neither logged nor kept. Raises as above."""
+        return self._projecting.what_if(slate_date, words, most_minutes)
+
+    def why(self, slate_date: date, game_id: str, player_id: int) -> Whys:
+        """What adds up to each mean of a player in `projection`. Raises as above."""
+        return self._projecting.why(slate_date, game_id, player_id)
 
     def known_dates(self) -> tuple[date, date]:
         """The first date with box scores and the last one on the schedule. Raises NotReady."""

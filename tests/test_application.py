@@ -662,13 +662,13 @@ def test_a_projection_is_computed_once(
 ) -> None:
     asked: list[date] = []
 
-    def project(_: object, slate_date: date, __: object) -> SlateProjection:
+    def project(_: object, slate_date: date, *__: object, **___: object) -> SlateProjection:
         asked.append(slate_date)
         return SlateProjection(slate_date, "none", None, (), (), 0)
 
     settings = settings_for(tmp_path / "state", reference_path)
     with running(settings, ticks=False) as application:
-        monkeypatch.setattr("jobs.application.project_slate", project)
+        monkeypatch.setattr("jobs.projecting.project_slate", project)
         days = [TONIGHT + timedelta(days=number) for number in range(8)]
         for day in [*days, *days]:
             application.projection(day)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from datetime import date
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from jobs.errors import EXPLAINED
 from jobs.outcome import Outcome
-from nba.errors import UnknownSlate
+from nba.errors import NbaError, UnknownSlate
 from nba.seasons import slate_date_of
 from nba.slate import GameProjection, SlateProjection
 from nba.slate_csv import slate_csv
@@ -19,7 +20,9 @@ from ui.data_age import show_data_age
 from ui.fetching import fetch_button, show_last_fetch
 from ui.formats import full_date, moment, plain
 from ui.frame import Frame
-from ui.tables import games_table, player_columns, players_table
+from ui.tables import games_columns, games_table, player_columns, players_table, sorted_players
+from ui.what_if import show_what_if
+from ui.why import show_why
 
 __all__ = ["show_slate"]
 
@@ -32,6 +35,9 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
         projection = frame.application.projection(slate_date)
     except UnknownSlate as error:
         st.info(f"{error.problem[:1].upper()}{error.problem[1:]}. {error.remedy.rstrip('.')}.")
+        return
+    except NbaError as error:
+        st.error(plain(str(error)))
         return
     show_data_age(frame, projection)
     if projection.undecided_games:
@@ -57,9 +63,11 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
         hide_index=True,
         width="stretch",
         height="content",
+        column_config=games_columns(),
         placeholder="–",
     )
-    _show_players(projection, outcome)
+    _show_players(frame, projection, outcome)
+    show_what_if(frame, projection)
 
 
 def _kind(frame: Frame, slate_date: date, tonight: date | None) -> str:
@@ -148,7 +156,7 @@ def _log(frame: Frame, slate_date: date, *, is_past: bool) -> None:
         st.rerun()
 
 
-def _show_players(projection: SlateProjection, outcome: Outcome) -> None:
+def _show_players(frame: Frame, projection: SlateProjection, outcome: Outcome) -> None:
     games = {
         forecast.game.game_id: f"{forecast.game.away_team} @ {forecast.game.home_team}"
         for forecast in projection.games
@@ -162,19 +170,27 @@ def _show_players(projection: SlateProjection, outcome: Outcome) -> None:
         help="Choose one or more games; none chosen shows all.",
     )
     chosen = set(shown) or set(games)
-    players = [player for player in projection.players if player.game_id in chosen]
-    st.dataframe(
+    players = sorted_players(one for one in projection.players if one.game_id in chosen)
+    names = ",".join(f"{player.game_id}/{player.player_id}" for player in players)
+    table = st.dataframe(
         players_table(players, outcome.actuals),
         hide_index=True,
         width="stretch",
         height=min(38 + 35 * len(players), 740),
         column_config=player_columns(),
         placeholder="–",
+        on_select="rerun",
+        selection_mode="single-row",
+        # A selection is a row's number: with other rows it would be another player's.
+        key=f"players_{zlib.crc32(names.encode())}",
     )
     st.caption(
-        "PTS points, REB rebounds, AST assists, 3PM threes made, MIN minutes: the expected value. "
-        "Range: 10th to 90th percentile, so about four games of five should fall within."
+        "MIN minutes, PTS points, REB rebounds, AST assists, 3PM threes made, PRA points + "
+        "rebounds + assists: the expected value. Range: 10th to 90th percentile, so about four "
+        "games of five should fall within. Select a row to see why."
     )
+    for row in table.selection.rows:
+        show_why(frame, projection.slate_date, players[row])
     st.download_button(
         "Download this slate as CSV",
         slate_csv(projection),

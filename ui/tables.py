@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -10,15 +10,19 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from nba.availability import Availability
-from nba.slate import PlayerProjection, SlateProjection
-from nba.stats import Stat
+from nba.slate import GameProjection, PlayerProjection, SlateProjection
+from nba.stats import MARKETS, SUMMED, Market, Stat
 from ui.formats import clock_time, percent
 
 __all__ = [
+    "MARKET_LABELS",
     "STAT_LABELS",
+    "expected_score",
+    "games_columns",
     "games_table",
     "player_columns",
     "players_table",
+    "sorted_players",
 ]
 
 STAT_LABELS: Mapping[Stat, str] = {
@@ -28,6 +32,13 @@ STAT_LABELS: Mapping[Stat, str] = {
     "threes": "3PM",
     "minutes": "MIN",
 }
+
+MARKET_LABELS: Mapping[Market, str] = {
+    market: "PRA" if market == "pra" else STAT_LABELS[market] for market in MARKETS
+}
+"""The stats, and points + rebounds + assists."""
+
+_SHOWN: tuple[Market, ...] = ("minutes", "points", "rebounds", "assists", "threes", "pra")
 
 PRIOR_NOTE = "fewer than ten NBA games: blended with his position's average"
 
@@ -46,6 +57,8 @@ def games_table(
         row["Home"] = game.home_team + (" (neutral court)" if game.is_neutral else "")
         row["Away wins"] = percent(1 - forecast.home_win_probability)
         row["Home wins"] = percent(forecast.home_win_probability)
+        row["Expected score"] = expected_score(forecast)
+        row["Elo"] = percent(forecast.elo_home_win_probability)
         if scores:
             home_points, away_points = scores.get(game.game_id, (None, None))
             row["Final"] = None if home_points is None else f"{away_points} – {home_points}"
@@ -53,6 +66,22 @@ def games_table(
             row["Event"] = game.label
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def expected_score(forecast: GameProjection) -> str:
+    """108 – 112: the away team's points come first, as in the table of games."""
+    return f"{forecast.away_points:.0f} – {forecast.home_points:.0f}"
+
+
+def games_columns() -> dict[str, ColumnConfig]:
+    """How the columns of `games_table` are drawn."""
+    return {
+        "Expected score": st.column_config.TextColumn(help="points of the away and the home team"),
+        "Elo": st.column_config.TextColumn(
+            help="the home team's chance by plain Elo ratings, which know results only",
+            width="small",
+        ),
+    }
 
 
 def players_table(
@@ -66,7 +95,7 @@ def players_table(
         player.player_id for player in players if player.availability == Availability.QUESTIONABLE
     }
     rows = []
-    for player in sorted(players, key=lambda player: -player.bands["points"].mean):
+    for player in sorted_players(players):
         row: dict[str, object] = {"Player": player.player_name}
         if questionable:
             listed = player.player_id in questionable
@@ -75,21 +104,33 @@ def players_table(
         row["Against"] = ("vs " if player.is_home else "@ ") + player.opponent
         row["Position"] = player.position or "–"
         actual = actuals.get((player.game_id, player.player_id))
-        for stat in ("minutes", "points", "rebounds", "assists", "threes"):
-            band, label = player.bands[stat], STAT_LABELS[stat]
+        for market in _SHOWN:
+            band, label = player.bands[market], MARKET_LABELS[market]
             row[label] = band.mean
             if actuals:
-                row[f"{label} actual"] = None if actual is None else actual.get(stat)
+                row[f"{label} actual"] = None if actual is None else _actual(actual, market)
             row[f"{label} range"] = f"{band.floor:.0f}–{band.ceiling:.0f}"
         row["Note"] = PRIOR_NOTE if player.from_prior else ""
         rows.append(row)
     return pd.DataFrame(rows)
 
 
+def sorted_players(players: Iterable[PlayerProjection]) -> list[PlayerProjection]:
+    """In the order of `players_table`."""
+    return sorted(players, key=lambda player: -player.bands["points"].mean)
+
+
+def _actual(actual: Mapping[Stat, int], market: Market) -> int | None:
+    if market != "pra":
+        return actual.get(market)
+    parts = [actual.get(stat) for stat in SUMMED]
+    return None if None in parts else sum(part for part in parts if part is not None)
+
+
 def player_columns() -> dict[str, ColumnConfig]:
     """How the columns of `players_table` are drawn."""
     columns: dict[str, ColumnConfig] = {"Player": st.column_config.TextColumn(pinned=True)}
-    for label in STAT_LABELS.values():
+    for label in MARKET_LABELS.values():
         columns[label] = st.column_config.NumberColumn(format="%.1f", help="projected mean")
         columns[f"{label} range"] = st.column_config.TextColumn(
             help="10th to 90th percentile: four games of five should fall within"

@@ -1,0 +1,151 @@
+"""What if somebody were out or played less: a visitor's own question to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pandas as pd
+import streamlit as st
+
+from jobs.errors import EXPLAINED
+from nba.availability import Availability
+from nba.slate import PlayerProjection, SlateProjection
+from nba.stats import Market
+from ui.formats import percent, plain
+from ui.frame import Frame
+from ui.tables import expected_score
+
+__all__ = ["games_before_and_after", "players_before_and_after", "show_what_if"]
+
+_COMPARED: Final[Mapping[str, Market]] = {"Minutes": "minutes", "Points": "points"}
+_NUMBERS: Final = ("Minutes now", "Minutes then", "Points now", "Points then")
+_OPEN: Final = "what_if"
+_USUAL_CAP: Final = 24
+_LONGEST: Final = 48
+
+
+def show_what_if(frame: Frame, projection: SlateProjection) -> None:
+    """Players to leave out and one to cap, and what the slate would be then."""
+    # Its content is looked up and sent only while it is open.
+    box = st.expander("What if", icon=":material/alt_route:", key=_OPEN, on_change="rerun")
+    if not box.open:
+        return
+    slate_date = projection.slate_date
+    names = {
+        player.player_id: f"{player.player_name} ({player.team})"
+        for player in sorted(projection.players, key=lambda player: player.player_name)
+    }
+    with box:
+        st.caption(
+            "Leave players out or cap one's minutes, and see where the minutes go. It is neither "
+            "logged nor kept, and nobody else sees it."
+        )
+        out = st.multiselect(
+            "Players who are out",
+            list(names),
+            format_func=names.__getitem__,
+            placeholder="Nobody",
+            key=f"what_if_out_{slate_date}",
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            capped = st.selectbox(
+                "Player with fewer minutes",
+                list(names),
+                index=None,
+                format_func=names.__getitem__,
+                placeholder="Nobody",
+                key=f"what_if_capped_{slate_date}",
+            )
+            most = st.number_input(
+                "At most, in minutes",
+                min_value=1,
+                max_value=_LONGEST,
+                value=_USUAL_CAP,
+                disabled=capped is None,
+                key=f"what_if_most_{slate_date}",
+            )
+        if not out and capped is None:
+            st.caption("Choose a player to begin with.")
+            return
+        try:
+            after = frame.application.what_if(
+                slate_date,
+                dict.fromkeys(out, Availability.OUT),
+                {} if capped is None else {capped: float(most)},
+            )
+        except EXPLAINED as error:
+            st.error(plain(str(error)))
+            return
+        chosen = {*out, *([] if capped is None else [capped])}
+        for table in (
+            games_before_and_after(projection, after, chosen),
+            players_before_and_after(projection, after, chosen),
+        ):
+            st.dataframe(
+                table,
+                hide_index=True,
+                width="stretch",
+                height="content",
+                placeholder="–",
+                column_config=dict.fromkeys(_NUMBERS, st.column_config.NumberColumn(format="%.1f")),
+            )
+        st.caption("Now: as projected above. Then: with what you chose.")
+
+
+def games_before_and_after(
+    before: SlateProjection, after: SlateProjection, chosen: set[int]
+) -> pd.DataFrame:
+    """One row for each game of the chosen players: home win probability and expected score."""
+    touched = {player.game_id for player in before.players if player.player_id in chosen}
+    then = {forecast.game.game_id: forecast for forecast in after.games}
+    return pd.DataFrame(
+        [
+            {
+                "Game": f"{now.game.away_team} @ {now.game.home_team}",
+                "Home wins now": percent(now.home_win_probability),
+                "Home wins then": percent(then[now.game.game_id].home_win_probability),
+                "Expected score now": expected_score(now),
+                "Expected score then": expected_score(then[now.game.game_id]),
+            }
+            for now in before.games
+            if now.game.game_id in touched and now.game.game_id in then
+        ]
+    )
+
+
+def players_before_and_after(
+    before: SlateProjection, after: SlateProjection, chosen: set[int]
+) -> pd.DataFrame:
+    """The chosen players and their team-mates, by game and team, most minutes first.
+
+    Who is not expected to play, now or then, has no numbers there.
+    """
+    teams = {
+        (player.game_id, player.team_id) for player in before.players if player.player_id in chosen
+    }
+    now, then = _by_player(before, teams), _by_player(after, teams)
+    rows = []
+    for key in {**now, **then}:
+        player = then.get(key) or now[key]
+        row: dict[str, object] = {"Player": player.player_name, "Team": player.team}
+        for label, market in _COMPARED.items():
+            for moment, found in (("now", now), ("then", then)):
+                band = found[key].bands[market] if key in found else None
+                row[f"{label} {moment}"] = None if band is None else band.mean
+        rows.append(row)
+    frame = pd.DataFrame(rows, columns=["Player", "Team", *_NUMBERS])
+    frame[list(_NUMBERS)] = frame[list(_NUMBERS)].astype("float64")
+    return frame.sort_values(
+        ["Team", "Minutes then", "Minutes now"], ascending=[True, False, False], ignore_index=True
+    )
+
+
+def _by_player(
+    projection: SlateProjection, teams: set[tuple[str, int]]
+) -> dict[tuple[str, int], PlayerProjection]:
+    return {
+        (player.game_id, player.player_id): player
+        for player in projection.players
+        if (player.game_id, player.team_id) in teams
+    }
