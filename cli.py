@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from commands import password, season, state
+from commands import lines, password, season, state
 from commands.exit_codes import ExitCode
 from commands.progress import ProgressBar
 from jobs.errors import EXPLAINED
@@ -165,6 +165,19 @@ def _add_looks(commands: _Commands) -> None:
     )
     _dates(score)
     _json(score)
+
+    own = commands.add(
+        "lines",
+        lambda options, bar: lines.lines(bar, options.file, csv=options.csv, as_json=options.json),
+        "compare your own lines (CSV) with the model, and show the record of its side",
+        "Writes nothing unless asked to: --csv a file. Your lines are not kept.\n"
+        "Columns: date, player or player_id, market, line; over_price and under_price if known.\n"
+        "Ends with 3 if rows had to be left out, such as those of an unknown player.",
+        "python cli.py lines my-lines.csv",
+    )
+    own.add_argument("file", type=Path, metavar="FILE", help="a CSV file with a header")
+    own.add_argument("--csv", type=Path, metavar="FILE", help="write a new CSV file as well")
+    _json(own)
 
     export = commands.add(
         "export",

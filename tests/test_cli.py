@@ -31,6 +31,7 @@ COMMANDS = (
     "ingest",
     "predict",
     "score",
+    "lines",
     "export",
     "status",
     "sync",

@@ -25,6 +25,7 @@ __all__ = ["PAGES", "Frame", "open_page"]
 PAGES = (
     ("pages/todays_games.py", "Today's Games", ":material/sports_basketball:"),
     ("pages/history.py", "History", ":material/history:"),
+    ("pages/lines.py", "Your Lines", ":material/balance:"),
 )
 
 
