@@ -5,6 +5,9 @@ PYTHON ?=
 PORT ?=
 ARGS ?=
 FOLDER ?= docs/images
+SEASON ?=
+DATA ?=
+YARDSTICKS ?=
 VENV = .venv
 PY = $(VENV)/bin/python
 PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
@@ -12,20 +15,21 @@ PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 .SUFFIXES:
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak simulate bench-state check format screenshots pins clean
+.PHONY: help run test soak simulate bench-state backtest train check format screenshots pins clean
 
 help: ## list the targets
 	@echo "NBA Daily"
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r target words; do \
 		printf '  make %-12s %s\n' "$$target" "$$words"; done
 	@echo "Variables: PYTHON=python3.12  PORT=8600  ARGS='words passed on'  FOLDER=docs/images"
+	@echo "           SEASON='2023-24 2024-25'  DATA=folder  YARDSTICKS=folder"
 
 run: $(VENV)/installed-app ## install what the app needs and serve it on 127.0.0.1
 	@exec $(PY) -m streamlit run streamlit_app.py --server.address 127.0.0.1 \
 		--client.showErrorDetails full \
 		$(if $(PORT),--server.port $(PORT)) -- --local-owner $(ARGS)
 
-test: $(VENV)/installed-dev ## run the tests with coverage, in at most five minutes
+test: $(VENV)/installed-dev ## run the tests with coverage (about a quarter of an hour on two cores)
 	@$(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 soak: $(VENV)/installed-dev ## run the tests that take longer
@@ -37,6 +41,14 @@ simulate: $(VENV)/installed-dev ## run the engine's simulation (ARGS='--seeds 50
 
 bench-state: $(VENV)/installed-dev ## measure the engine beside whole-file uploads (LITESTREAM=binary: too)
 	@$(PY) benchmarks/state.py $(ARGS)
+
+backtest: $(VENV)/installed-dev ## replay seasons and score them (SEASON=2024-25, DATA=folder for other games)
+	@[ -n "$(SEASON)" ] || { echo "Say which season: make backtest SEASON=2024-25" >&2; exit 2; }
+	@$(PY) -m benchmarks.backtest $(SEASON) $(if $(DATA),--data "$(DATA)") \
+		$(if $(YARDSTICKS),--yardsticks "$(YARDSTICKS)") $(ARGS)
+
+train: $(VENV)/installed-dev ## train the model that comes with the app anew (DATA=folder for other games)
+	@$(PY) -m nba.model $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 check: $(VENV)/installed-dev ## ruff and mypy --strict over everything
 	@$(PY) -m ruff check .
@@ -61,6 +73,7 @@ pins: $(PY) ## renew requirements*.txt from requirements*.in (ARGS=--upgrade for
 
 clean: ## remove the virtual environment and what tests and checks leave behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
+	rm -rf benchmarks/.cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed-app: requirements.txt | $(PY)
