@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import argon2
 import pytest
 
-from tests.browser import OpenPage, main, sidebar
+from tests.browser import OpenPage, follow, main, sidebar
 from tests.sites import NOW, Site, running_site
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_the_password_opens_one_session_until_sign_out(deployed: Site, open_page
     sign_in(page, PASSWORD)
     expect(page.get_by_role("button", name="Log a revision")).to_be_visible()
     expect(page.get_by_role("button", name="Back up now")).to_be_visible()
-    page.get_by_role("link", name="History").click()
+    follow(page, "History")
     expect(page.get_by_role("heading", name="History")).to_be_visible()
     expect(page.get_by_role("button", name="Back up now")).to_be_visible()
 

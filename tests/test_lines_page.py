@@ -12,7 +12,7 @@ from jobs.application import Application
 from nba.lines import EXAMPLE, WARNING
 from tests.app_process import CHECKOUT
 from tests.applications import running, settings_for
-from tests.browser import OpenPage, main
+from tests.browser import OpenPage, follow, main
 from tests.sites import running_site
 from ui.runtime import install_application
 
@@ -156,6 +156,6 @@ def test_a_new_process_is_first_asked_for_this_page(
         expect(page.get_by_role("heading", name="Record")).to_be_visible()
         expect(main(page)).to_contain_text("no advice to bet")
         expect(page.get_by_test_id("stException")).to_have_count(0)
-        page.get_by_role("link", name="Today's Games").click()
+        follow(page, "Today's Games")
         expect(page.get_by_role("heading", name="Today's Games")).to_be_visible()
         expect(page.get_by_test_id("stDownloadButton")).to_be_visible()
