@@ -11,6 +11,7 @@ from commands.opening import prepared, read_settings_here
 from commands.progress import ProgressBar
 from jobs.clock import system_clock
 from jobs.configuration import Settings
+from jobs.evenings import Evenings
 from jobs.lines import compare_with, lines_beside_the_model
 from jobs.state import has_history
 from nba.lines import MAX_BYTES, WARNING, LineProblem, LinesRejected, LinesReport
@@ -24,7 +25,6 @@ from nba.lines.tables import (
     standing_line,
 )
 from nba.reference import Reference, build_reference
-from nba.slate import project_slate
 
 __all__ = ["lines"]
 
@@ -69,7 +69,7 @@ def _with_bundled(settings: Settings, content: bytes, key: str, bar: ProgressBar
         key,
         reference=reference,
         log=None,
-        project=lambda day: project_slate(reference, day),
+        project=Evenings(reference).projection,
         now=system_clock(),
         progress=bar,
     )

@@ -5,11 +5,14 @@ Nothing of the file is kept, logged or sent anywhere.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import date, datetime
 from math import isnan
+from typing import Final
 
 from jobs.application import Application
+from jobs.evenings import Evenings
 from jobs.ingest import Progress
 from jobs.outcome import Outcome, outcome_of
 from nba.errors import UnknownSlate
@@ -21,10 +24,9 @@ from nba.lines import (
     LinesReport,
     Market,
     MarketForecast,
-    Over,
     compare_lines,
 )
-from nba.model import shipped_model
+from nba.model import Distribution, shipped_model
 from nba.reference import Reference
 from nba.seasons import slate_over_at
 from nba.slate import Band, SlateProjection
@@ -34,23 +36,36 @@ from tracking.frames import name_key
 
 __all__ = ["compare_with", "forecast_of_band", "forecasts_of", "lines_beside_the_model"]
 
+_TURN: Final = threading.Lock()
+"""Held while a file is compared: memory is short, and each takes 50 MB."""
+
 
 def lines_beside_the_model(
     application: Application, content: bytes, key: str, progress: Progress
 ) -> LinesReport:
-    """The lines of a file beside what the app knows.
+    """The lines of a file beside what the app knows; one file at a time, however many ask.
+
+    It takes nothing of what the app keeps for tonight's page, and nobody there waits for it.
 
     Raises NotReady, LinesRejected, ReplicaError.
     """
-    return compare_with(
-        content,
-        key,
-        reference=application.reference,
-        log=application.predictions,
-        project=application.projection,
-        now=application.clock(),
-        progress=progress,
-    )
+    if not _TURN.acquire(blocking=False):
+        progress(0.0, "Another visitor's lines are being compared first")
+        _TURN.acquire()
+    try:
+        reference, season = application.reference, application.season
+        listed = None if season is None else season.availability
+        return compare_with(
+            content,
+            key,
+            reference=reference,
+            log=application.predictions,
+            project=Evenings(reference, listed).projection,
+            now=application.clock(),
+            progress=progress,
+        )
+    finally:
+        _TURN.release()
 
 
 def compare_with(
@@ -63,7 +78,10 @@ def compare_with(
     now: datetime,
     progress: Progress,
 ) -> LinesReport:
-    """The same from its parts; `log` None leaves out what was logged. `now` is in UTC."""
+    """The same from its parts; `log` None leaves out what was logged. `now` is in UTC.
+
+    `project` is asked for dates in ascending order.
+    """
     players = reference.players()
 
     def evening_of(day: date) -> Evening:
@@ -172,7 +190,7 @@ def _forecast_of(
     if isnan(median):
         old = BandDistribution(mean, floor, ceiling)
         return MarketForecast(mean, old.median, old, ForecastOrigin.LIVE)
-    distribution: Over = (
+    distribution: Distribution = (
         CountOfBand(mean, floor, ceiling)
         if market in COUNTS
         else BandDistribution(mean, floor, ceiling, median)

@@ -6,10 +6,12 @@ __all__ = [
     "BundleDamaged",
     "BundleMissing",
     "ModelDamaged",
+    "ModelNotWritten",
     "NbaError",
     "ReferenceDamaged",
     "ReferenceMissing",
     "ReferenceNotWritten",
+    "TooFewSeasons",
     "UnknownSlate",
 ]
 
@@ -59,3 +61,11 @@ class UnknownSlate(NbaError):
 
 class ModelDamaged(NbaError):
     """The trained model's file is missing, cannot be read, or is of another version."""
+
+
+class ModelNotWritten(NbaError):
+    """The trained model's file could not be written: disk full, read-only, or no permission."""
+
+
+class TooFewSeasons(NbaError):
+    """The data has box scores of too few seasons to learn from."""

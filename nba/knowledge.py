@@ -12,13 +12,14 @@ from nba.history import History, day_number
 from nba.model import Model
 from nba.ratings import Ratings, rate
 from nba.reference import Reference
+from nba.seasons import season_of
 from nba.strength import Games, games_of
 from nba.strength.past import Past
 
 __all__ = ["Knowledge", "knowledge_of"]
 
 _SEASONS: Final = 4
-"""How many seasons before a slate's date are looked at, begun ones included."""
+"""How many seasons before that of the first slate are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,10 @@ def knowledge_of(
 ) -> Knowledge:
     """What is known for slates from `first` to `last` (US Eastern), by default for one.
 
-    `last` is for backtests: what happened until then is in it, for the slates after.
+    `last` is for backtests: what happened until then is in it, for the slates after. All slates of
+    a season look back equally far, whether they are asked for together or one by one.
     """
-    since = date(first.year - _SEASONS, 8, 1)
+    since = date(int(season_of(first)[:4]) - _SEASONS, 8, 1)
     before = first if last is None else last
     history = reference.history(since, before)
     scores = reference.games(before=before)

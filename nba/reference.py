@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +24,20 @@ from nba.reference_rosters import (
     latest_appearance,
     roster_rows,
 )
+from nba.reference_rows import (
+    PERSON_COLUMNS,
+    PLAYED_COLUMNS,
+    PLAYER_GAME_COLUMNS,
+    SCHEDULE_COLUMNS,
+    Game,
+    by_tipoff,
+    game_of,
+    people_of,
+    typed,
+    with_plan,
+)
 from nba.reference_tables import SCHEMA_VERSION
 from nba.seasons import ScheduledGame, UndecidedGame
-from nba.stats import STATS
 
 __all__ = [
     "ROSTERS_AS_OF",
@@ -38,26 +49,6 @@ __all__ = [
 ]
 
 _READ_ONLY: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-_SCHEDULE_COLUMNS: Final = (
-    "game_id, season, season_type, game_date, tipoff_utc, home_team_id, home_team, away_team_id,"
-    " away_team, is_neutral, label"
-)
-_PLAYED_COLUMNS: Final = (
-    "game_id, season, season_type, game_date, NULL, home_team_id, home_team, away_team_id,"
-    " away_team, is_neutral, NULL"
-)
-_PERSON_COLUMNS: Final = ("player_id", "player_name", "coalesce(position, '') AS position")
-_PLAYER_GAME_COLUMNS: Final = (
-    "player_id",
-    "game_date",
-    "game_id",
-    "season",
-    "season_type",
-    "team_id",
-    "opponent_id",
-    "is_home",
-    *STATS,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,24 +169,36 @@ class Reference:
         return bool(rows)
 
     def slate(self, slate_date: date) -> list[ScheduledGame]:
-        """The games of a date by tip-off: from the schedule, else from the bundled seasons.
+        """The games of a date by tip-off: those with a final score, and from the schedule the rest.
 
-        Games whose teams are undecided are not among them. Empty for a date without games.
+        What was played is known better than what was planned: a game with a final score is on the
+        slate of the date that this says, with these teams, and takes its tip-off and label from
+        the schedule if that has it on the same date. Games whose teams are undecided are not among
+        them. Empty for a date without games.
         """
-        day = slate_date.isoformat()
-        scheduled = self._scheduled("WHERE game_date = ?", day)
-        decided = [game for game in scheduled if isinstance(game, ScheduledGame)]
-        if scheduled:
-            return decided
-        played = self._rows(
-            f"SELECT {_PLAYED_COLUMNS} FROM games WHERE game_date = ? ORDER BY game_id", day
-        )
-        return [game for row in played if isinstance(game := _game(row), ScheduledGame)]
+        played, to_come = self._evening(slate_date)
+        found = [*played, *to_come]
+        return sorted((one for one in found if isinstance(one, ScheduledGame)), key=by_tipoff)
 
     def undecided(self, slate_date: date) -> list[UndecidedGame]:
-        """The scheduled games of a date whose teams are not named yet."""
-        scheduled = self._scheduled("WHERE game_date = ?", slate_date.isoformat())
-        return [game for game in scheduled if isinstance(game, UndecidedGame)]
+        """The scheduled games of a date whose teams are not named yet, and no score says them."""
+        _, to_come = self._evening(slate_date)
+        return [game for game in to_come if isinstance(game, UndecidedGame)]
+
+    def _evening(self, slate_date: date) -> tuple[list[Game], list[Game]]:
+        """The games of a date with a final score, and those of the schedule that have none."""
+        day = (slate_date.isoformat(),)
+        with self._connection() as connection:
+            ask = self._asker(connection)
+            final = ask(f"SELECT {PLAYED_COLUMNS} FROM games WHERE game_date = ?", day)
+            planned = ask(f"SELECT {SCHEDULE_COLUMNS} FROM schedule WHERE game_date = ?", day)
+            plans = {plan.game_id: plan for plan in map(game_of, planned)}
+            # Asked by id: SQLite finds no index where one common table looks into another.
+            places = ", ".join("?" for _ in plans)
+            scored = ask(f"SELECT game_id FROM games WHERE game_id IN ({places})", list(plans))
+        played = [with_plan(game_of(row), plans) for row in final]
+        known = {game_id for (game_id,) in scored}
+        return played, [plan for game_id, plan in plans.items() if game_id not in known]
 
     def postponed(self, slate_date: date) -> list[tuple[str, str]]:
         """(away, home) abbreviations of the games of a date that were called off and not moved yet,
@@ -213,7 +216,7 @@ class Reference:
 
     def players(self) -> pd.DataFrame:
         """Every player: player_id, player_name, position ("" unknown), roster_team (None: none)."""
-        return self._frame((*_PERSON_COLUMNS, "roster_team"), "players ORDER BY player_id")
+        return self._frame((*PERSON_COLUMNS, "roster_team"), "players ORDER BY player_id")
 
     def roster(self, team_id: int, on: date = date.max) -> pd.DataFrame:
         """The newest roster of a team that was known on a date; empty if none is known.
@@ -222,11 +225,18 @@ class Reference:
         game before `on` (None without one). A player who has played for another team since the
         roster was published is on that team's.
         """
+        return self.rosters([team_id], on)[team_id]
+
+    def rosters(self, team_ids: Iterable[int], on: date = date.max) -> dict[int, pd.DataFrame]:
+        """The same for several teams, by team id."""
         with self._connection() as connection:
-            rows = roster_rows(self._asker(connection), self._tables, team_id, on)
-        people = self._people([player_id for player_id, _, _ in rows])
-        found = pd.DataFrame(rows, columns=["player_id", "latest_team_id", "latest_game"])
-        return people.merge(found, on="player_id")
+            by_team = roster_rows(self._asker(connection), self._tables, team_ids, on)
+        people = self._people([one for rows in by_team.values() for one, _, _ in rows])
+        columns = ["player_id", "latest_team_id", "latest_game"]
+        return {
+            team_id: people.merge(pd.DataFrame(rows, columns=columns), on="player_id")
+            for team_id, rows in by_team.items()
+        }
 
     def games_played(self, team_id: int, since: date, before: date) -> int:
         """How many games with box scores a team has from a date on and before another."""
@@ -275,7 +285,7 @@ class Reference:
         if player_ids is not None:
             conditions.append(f"player_id IN ({', '.join(str(int(one)) for one in player_ids)})")
         return self._frame(
-            _PLAYER_GAME_COLUMNS,
+            PLAYER_GAME_COLUMNS,
             f"player_games WHERE {' AND '.join(conditions)} ORDER BY player_id, game_date, game_id",
             *bindings,
         )
@@ -309,9 +319,8 @@ class Reference:
 
     def _people(self, player_ids: Sequence[int]) -> pd.DataFrame:
         ids = ", ".join(str(int(one)) for one in player_ids)
-        return self._frame(
-            _PERSON_COLUMNS, f"players WHERE player_id IN ({ids}) ORDER BY player_id"
-        )
+        known = self._frame(PERSON_COLUMNS, f"players WHERE player_id IN ({ids})")
+        return people_of(player_ids, known)
 
     def _asker(self, connection: apsw.Connection) -> Ask:
         return lambda sql, bindings: connection.execute(
@@ -352,18 +361,18 @@ class Reference:
     def _frame(self, columns: Sequence[str], source: str, *bindings: object) -> pd.DataFrame:
         rows = self._rows(f"SELECT {', '.join(columns)} FROM {source}", *bindings)
         names = [column.rpartition(" AS ")[2] for column in columns]
-        return _typed(pd.DataFrame(rows, columns=names))
+        return typed(pd.DataFrame(rows, columns=names))
 
     def _dates(self, sql: str, *bindings: object) -> tuple[date, ...]:
         return tuple(date.fromisoformat(day) for (day,) in self._rows(sql, *bindings))
 
     def _scheduled(self, condition: str, *bindings: object) -> list[ScheduledGame | UndecidedGame]:
         rows = self._rows(
-            f"SELECT {_SCHEDULE_COLUMNS} FROM schedule {condition}"
+            f"SELECT {SCHEDULE_COLUMNS} FROM schedule {condition}"
             " ORDER BY game_date, tipoff_utc IS NULL, tipoff_utc, game_id",
             *bindings,
         )
-        return [_game(row) for row in rows]
+        return [game_of(row) for row in rows]
 
     def _read_info(self) -> ReferenceInfo:
         rows = self._rows("SELECT schema_version, content_hash, data_as_of FROM reference_info")
@@ -380,32 +389,3 @@ class Reference:
 
 def _day_or_end(day: date | None) -> str:
     return "9999-12-31" if day is None else day.isoformat()
-
-
-def _game(row: Sequence[Any]) -> ScheduledGame | UndecidedGame:
-    game_id, season, season_type, day, tipoff, home_id, home, away_id, away, neutral, label = row
-    slate_date = date.fromisoformat(day)
-    if home_id is None or away_id is None:
-        return UndecidedGame(game_id, season, season_type, slate_date, label or "")
-    return ScheduledGame(
-        game_id=game_id,
-        season=season,
-        season_type=season_type,
-        slate_date=slate_date,
-        tipoff_utc=None if tipoff is None else datetime.fromisoformat(tipoff),
-        home_team_id=home_id,
-        home_team=home,
-        away_team_id=away_id,
-        away_team=away,
-        is_neutral=bool(neutral),
-        label=label or "",
-    )
-
-
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The dtypes that frames promise, whatever the rows at hand look like."""
-    dtypes: dict[str, str] = {name: "float64" for name in STATS if name in frame}
-    if "game_date" in frame:
-        dtypes["game_date"] = "datetime64[s]"
-    dtypes |= {name: "bool" for name in ("is_home", "is_neutral") if name in frame}
-    return frame.astype(dtypes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -16,29 +16,49 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nba.errors import BundleDamaged, BundleMissing, ReferenceDamaged, ReferenceNotWritten
-from nba.reference_tables import FINISHING_SQL, INFO_SQL, SCHEMA_VERSION, TABLES, ReferenceTable
+from nba.reference_tables import (
+    DATE_COLUMNS,
+    FINISHING_SQL,
+    INFO_SQL,
+    SCHEMA_VERSION,
+    TABLES,
+    ReferenceTable,
+)
 
 __all__ = ["build_reference", "reference_hash", "verify_reference"]
+
+_Files = Mapping[ReferenceTable, list[Path]]
 
 _BATCH_ROWS: Final = 8_192
 _FETCH_AGAIN: Final = "Fetch the data folder again from the project's repository"
 
 
-def reference_hash(data_dir: Path) -> str:
+def reference_hash(data_dir: Path, may_lack: Collection[str] = ()) -> str:
     """SHA-256, in hex, of the names and contents of the Parquet files that the reference holds.
 
-    BundleMissing names a file that is not there.
+    BundleMissing if there is no such folder, and for a file that is not there, unless its table is
+    in `may_lack`.
     """
+    if not data_dir.is_dir():
+        raise BundleMissing(
+            "Reading the bundled seasons",
+            data_dir.name,
+            "there is no such folder",
+            "Name a folder laid out like data/",
+        )
     digest = hashlib.sha256()
     for table in TABLES:
-        for path in _files(data_dir, table):
+        for path in _files(data_dir, table, may_lack):
             digest.update(path.name.encode())
             digest.update(hashlib.sha256(_bytes_of(path)).digest())
     return digest.hexdigest()
 
 
 def build_reference(
-    data_dir: Path, path: Path, progress: Callable[[float, str], None] = lambda done, text: None
+    data_dir: Path,
+    path: Path,
+    progress: Callable[[float, str], None] = lambda done, text: None,
+    may_lack: Collection[str] = (),
 ) -> Path:
     """Make sure that `path` holds the reference of the Parquet files in `data_dir`; return it.
 
@@ -46,16 +66,20 @@ def build_reference(
     built beside it, verified, and put in its place in one step, so that a reader sees the old file
     or the new one. Processes that build at the same time take turns; the second one finds the work
     done. `progress` is called with the share done (0..1) and a few words on what is being done.
+    A table in `may_lack` (such as `OPTIONAL_TABLES`) is left empty where the folder has no file.
+
+    Whoever has box scores and no row in players.parquet is given one, with the name that they have.
 
     Raises BundleMissing, BundleDamaged or ReferenceNotWritten.
     """
     progress(0.0, "Checking the bundled seasons")
-    content_hash = reference_hash(data_dir)
+    content_hash = reference_hash(data_dir, may_lack)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _turn(path):
             if not _is_whole(path, content_hash):
-                _build(data_dir, path, content_hash, progress)
+                files = {table: _files(data_dir, table, may_lack) for table in TABLES}
+                _build(files, path, content_hash, progress)
     except (OSError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
         raise ReferenceNotWritten(
             "Building the reference",
@@ -123,14 +147,14 @@ def _turn(path: Path) -> Iterator[None]:
 
 
 def _build(
-    data_dir: Path, path: Path, content_hash: str, progress: Callable[[float, str], None]
+    files: _Files, path: Path, content_hash: str, progress: Callable[[float, str], None]
 ) -> None:
     unfinished = path.with_name(f"{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     try:
         connection = apsw.Connection(str(unfinished))
         try:
-            _fill(connection, data_dir, content_hash, progress)
+            _fill(connection, files, content_hash, progress)
         finally:
             connection.close()
         progress(0.97, "Verifying")
@@ -144,7 +168,7 @@ def _build(
 
 def _fill(
     connection: apsw.Connection,
-    data_dir: Path,
+    files: _Files,
     content_hash: str,
     progress: Callable[[float, str], None],
 ) -> None:
@@ -152,26 +176,61 @@ def _fill(
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -24000")
-    total = sum(_row_count(path) for table in TABLES for path in _files(data_dir, table))
+    total = sum(_row_count(path) for paths in files.values() for path in paths)
     written = 0
     # No rollback either: without a journal there is none, and an unfinished file is deleted.
     connection.execute("BEGIN")
-    for table in TABLES:
+    for table, paths in files.items():
         connection.execute(f"CREATE TABLE {table.name} ({table.declaration}) {_kind(table)}")
-        for path in _files(data_dir, table):
+        for path in paths:
             for rows in _rows(path, table):
                 _insert(connection, table, path, rows)
                 written += len(rows)
                 progress(0.85 * written / max(total, 1), f"Reading {path.name}")
+        if table.name == "player_games":
+            _add_unlisted(connection, paths, progress)
     for number, statement in enumerate(FINISHING_SQL):
         progress(0.85 + 0.12 * number / len(FINISHING_SQL), "Making indexes")
         connection.execute(statement)
+    [(newest,)] = connection.execute("SELECT max(game_date) FROM player_games").fetchall()
+    if newest is None:
+        raise BundleDamaged(
+            "Reading the bundled seasons",
+            "player_games.parquet",
+            "there is no box score in it",
+            _FETCH_AGAIN,
+        )
     connection.execute(INFO_SQL)
     connection.execute(
-        "INSERT INTO reference_info SELECT ?, ?, max(game_date) FROM player_games",
-        (SCHEMA_VERSION, content_hash),
+        "INSERT INTO reference_info VALUES (?, ?, ?)", (SCHEMA_VERSION, content_hash, newest)
     )
     connection.execute("COMMIT")
+
+
+def _add_unlisted(
+    connection: apsw.Connection, paths: list[Path], progress: Callable[[float, str], None]
+) -> None:
+    """Give a row of `players` to whoever has box scores and none."""
+    unlisted = {
+        player_id
+        for (player_id,) in connection.execute(
+            "SELECT DISTINCT player_id FROM player_games"
+            " WHERE player_id NOT IN (SELECT player_id FROM players)"
+        )
+    }
+    if not unlisted:
+        return
+    progress(0.85, f"Adding {len(unlisted):,} players known from box scores alone")
+    for path in paths:
+        names = [
+            (player_id, name or f"Player {player_id}")
+            for rows in _columns(path, ("player_id", "player_name"))
+            for player_id, name in rows
+            if player_id in unlisted
+        ]
+        connection.executemany(
+            "INSERT OR IGNORE INTO players (player_id, player_name) VALUES (?, ?)", names
+        )
 
 
 def _kind(table: ReferenceTable) -> str:
@@ -194,9 +253,9 @@ def _insert(
         ) from error
 
 
-def _files(data_dir: Path, table: ReferenceTable) -> list[Path]:
+def _files(data_dir: Path, table: ReferenceTable, may_lack: Collection[str]) -> list[Path]:
     found = sorted(data_dir.glob(table.files))
-    if not found:
+    if not found and table.name not in may_lack:
         raise BundleMissing(
             "Reading the bundled seasons",
             table.files,
@@ -237,9 +296,12 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
 
 def _rows(path: Path, table: ReferenceTable) -> Iterator[list[tuple[Any, ...]]]:
     """A Parquet file's rows in batches, dates and times as ISO text."""
-    sources = [source for _, source in table.columns]
+    return _columns(path, [source for _, source in table.columns])
+
+
+def _columns(path: Path, names: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
     with _open(path) as file:
-        missing = sorted(set(sources) - set(file.schema_arrow.names))
+        missing = sorted(set(names) - set(file.schema_arrow.names))
         if missing:
             raise BundleDamaged(
                 "Reading the bundled seasons",
@@ -247,18 +309,46 @@ def _rows(path: Path, table: ReferenceTable) -> Iterator[list[tuple[Any, ...]]]:
                 f"columns are missing: {', '.join(missing)}",
                 _FETCH_AGAIN,
             )
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=sources, use_threads=False):
-            columns = [_plain(batch.column(source)).to_pylist() for source in sources]
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names, use_threads=False):
+            columns = [_plain(path, name, batch.column(name)).to_pylist() for name in names]
             yield list(zip(*columns, strict=True))
 
 
-def _plain(values: pa.Array) -> pa.Array:
-    if pa.types.is_date(values.type):
-        return values.cast(pa.string())
+def _plain(path: Path, name: str, values: pa.Array) -> pa.Array:
+    if name in DATE_COLUMNS:
+        return _dates(path, name, values)
     if pa.types.is_timestamp(values.type):
-        seconds = values.cast(pa.timestamp("s", tz="UTC"))
+        seconds = values.cast(pa.timestamp("s", tz="UTC"), safe=False)
         return pc.strftime(seconds, format="%Y-%m-%dT%H:%M:%S+00:00")
     return values
+
+
+def _dates(path: Path, name: str, values: pa.Array) -> pa.Array:
+    """Dates as ISO text, whatever type the file has for them.
+
+    A date is often kept as a moment, midnight of the day: on the clock of its own zone, if it has
+    one. Any other moment is no date.
+    """
+    if pa.types.is_timestamp(values.type):
+        local = values if values.type.tz is None else pc.local_timestamp(values)
+        seconds = local.cast(pa.timestamp("s"), safe=False)
+        since_midnight = pc.subtract(local, pc.floor_temporal(local, unit="day"))
+        if pc.any(pc.not_equal(since_midnight.cast(pa.int64()), 0)).as_py():
+            raise _no_date(path, name, "times of day other than midnight")
+        return seconds.cast(pa.date32()).cast(pa.string())
+    try:
+        return values.cast(pa.date32()).cast(pa.string())
+    except pa.ArrowException as error:
+        raise _no_date(path, name, f"what is no date ({error})") from error
+
+
+def _no_date(path: Path, name: str, found: str) -> BundleDamaged:
+    return BundleDamaged(
+        "Reading the bundled seasons",
+        path.name,
+        f"the column {name} has {found}",
+        "Give it US Eastern dates without a time, such as 2024-11-20",
+    )
 
 
 def _flush(path: Path) -> None:

@@ -74,7 +74,7 @@ player_games AS (
     {", ".join(f"s.{name}" for name in _VALUES)}
   FROM main.player_games AS s
   JOIN main.games AS g ON g.game_id = s.game_id
-  WHERE s.team_id IN (g.home_team_id, g.away_team_id) AND s.minutes IS NOT NULL AND NOT EXISTS (
+  WHERE s.team_id IN (g.home_team_id, g.away_team_id) AND NOT EXISTS (
     SELECT 1 FROM reference.player_games AS b
     WHERE b.game_id = s.game_id AND b.player_id = s.player_id)
 )"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -37,9 +37,9 @@ _UNLISTED_GAMES: Final = 15
 
 
 def roster_rows(
-    ask: Ask, tables: Tables, team_id: int, on: date
-) -> list[tuple[int, int | None, str | None]]:
-    """A team's players on a date: (player, team of his latest game before it, its date), by id.
+    ask: Ask, tables: Tables, team_ids: Iterable[int], on: date
+) -> dict[int, list[tuple[int, int | None, str | None]]]:
+    """By team its players on a date: (player, team of his latest game before it, its date), by id.
 
     The newest roster known on the date decides, or the team for which he has played since.
     """
@@ -49,11 +49,21 @@ def roster_rows(
             _LISTED, (on.isoformat(), ROSTERS_AS_OF.isoformat())
         )
     }
+    return {team_id: _players_of(ask, tables, team_id, on, listed) for team_id in team_ids}
+
+
+def _players_of(
+    ask: Ask,
+    tables: Tables,
+    team_id: int,
+    on: date,
+    listed: Mapping[int, tuple[int, str]],
+) -> list[tuple[int, int | None, str | None]]:
     mine = {one for one, (listed_team, _) in listed.items() if listed_team == team_id}
     mine |= appeared(ask, last_games(ask, tables, team_id, on, _UNLISTED_GAMES), team_id)
     rows = []
     for player_id in sorted(mine):
-        listed_team, known_on = listed.get(player_id, (None, ROSTERS_AS_OF.isoformat()))
+        listed_team, known_on = listed.get(player_id, (0, ROSTERS_AS_OF.isoformat()))
         day, played_for = latest_appearance(ask, player_id, on)
         if (played_for if day is not None and day >= known_on else listed_team) == team_id:
             rows.append((player_id, played_for, day))

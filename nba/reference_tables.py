@@ -7,10 +7,24 @@ from typing import Final
 
 from nba.stats import BUNDLE_COLUMNS, STATS
 
-__all__ = ["FINISHING_SQL", "INFO_SQL", "SCHEMA_VERSION", "TABLES", "ReferenceTable"]
+__all__ = [
+    "DATE_COLUMNS",
+    "FINISHING_SQL",
+    "INFO_SQL",
+    "OPTIONAL_TABLES",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "ReferenceTable",
+]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Raised with every change to the tables; a file of another version is built anew."""
+
+OPTIONAL_TABLES: Final = ("schedule", "absences")
+"""What a folder of games may lack: the app needs it, training and measuring do not."""
+
+DATE_COLUMNS: Final = frozenset({"game_date", "birth_date", "first_game", "last_game"})
+"""The columns of Parquet files that hold dates, of whatever type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +80,7 @@ TABLES: Final = (
         "player_id INTEGER NOT NULL, game_date TEXT NOT NULL, game_id TEXT NOT NULL,"
         " season TEXT NOT NULL, season_type TEXT NOT NULL, team_id INTEGER NOT NULL,"
         " opponent_id INTEGER NOT NULL, is_home INTEGER NOT NULL, won INTEGER NOT NULL,"
-        " started INTEGER, minutes INTEGER NOT NULL, points INTEGER NOT NULL,"
+        " started INTEGER, minutes INTEGER, points INTEGER NOT NULL,"
         " rebounds INTEGER NOT NULL, assists INTEGER NOT NULL, threes INTEGER, oreb INTEGER,"
         " dreb INTEGER, stl INTEGER, blk INTEGER, tov INTEGER, pf INTEGER, fgm INTEGER,"
         " fga INTEGER, fg3a INTEGER, ftm INTEGER, fta INTEGER, plus_minus INTEGER,"

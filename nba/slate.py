@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
+
+import pandas as pd
 
 from nba.availability import Availability
 from nba.errors import UnknownSlate
 from nba.knowledge import Knowledge, knowledge_of
 from nba.model import shipped_model
-from nba.reference import ROSTERS_AS_OF, Reference
+from nba.reference import Reference
+from nba.rosters import TEAM_MINUTES, rosters_of
 from nba.seasons import ScheduledGame
-from nba.squad import Band, PlayerProjection, Squad, squad_of
-from nba.strength import games_of_slate, lineups_of
+from nba.squad import Band, PlayerProjection, squad_of, told_chances
+from nba.strength import Games, Lineups, games_of_slate
 
 __all__ = [
     "Band",
@@ -23,6 +27,8 @@ __all__ = [
     "SlateProjection",
     "project_slate",
 ]
+
+_ROUNDING: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class SlateProjection:
 
     `data_as_of` is the date of the newest box score that was used, None when there was none.
     `undecided_games` counts games whose teams are not named yet; they are not projected.
+    `short_teams` are the teams whose players, with the caps on them, cannot fill 240 minutes: what
+    is said of these is for less than a game.
     """
 
     slate_date: date
@@ -50,6 +58,7 @@ class SlateProjection:
     games: tuple[GameProjection, ...]
     players: tuple[PlayerProjection, ...]
     undecided_games: int
+    short_teams: tuple[str, ...] = ()
 
 
 def project_slate(
@@ -64,7 +73,8 @@ def project_slate(
 
     `availability` says by player id who is out, doubtful, questionable or back: who is not
     expected to play is left out and what he leaves goes to his team-mates, and who is on the roster
-    and said to be available or questionable is considered even if he missed the last games.
+    (before there are rosters: who played for the team last) and said to be available or
+    questionable is considered even if he missed the last games.
     `most_minutes` caps players' minutes. `knowledge` is what `knowledge_of` gives for the date, if
     it is at hand; else it is loaded for the shipped model.
 
@@ -81,30 +91,68 @@ def project_slate(
             "the date lies outside every season that is known",
             "Choose a date of the schedule or of a bundled season",
         )
+    if not games:
+        # Nothing need be loaded for it.
+        return SlateProjection(
+            slate_date=slate_date,
+            model_version=shipped_model().version if knowledge is None else knowledge.model.version,
+            data_as_of=reference.latest_box_score(slate_date),
+            games=(),
+            players=(),
+            undecided_games=len(undecided),
+        )
     known = knowledge or knowledge_of(reference, shipped_model(), slate_date)
-    squad = squad_of(reference, known, slate_date, games, availability or {}, most_minutes or {})
+    words, caps = availability or {}, most_minutes or {}
+    asked = games_of_slate(games)
+    rosters = rosters_of(reference, sorted(set(asked.team_id.tolist())), slate_date)
+    squad = squad_of(reference, known, slate_date, games, words, caps, rosters=rosters)
+    players = () if squad is None else squad.players()
+    lineups = known.model.strength.expected_lineups(
+        known.past,
+        asked,
+        teams=_teams_of(rosters),
+        known=told_chances(words, slate_date),
+        shares={} if squad is None else squad.shares,
+    )
     return SlateProjection(
         slate_date=slate_date,
         model_version=known.model.version,
         data_as_of=reference.latest_box_score(slate_date),
-        games=_project_games(known, slate_date, games, squad),
-        players=() if squad is None else squad.players(),
+        games=_project_games(known, slate_date, games, asked, lineups),
+        players=players,
         undecided_games=len(undecided),
+        short_teams=_short_teams(games, players),
+    )
+
+
+def _teams_of(rosters: Mapping[int, pd.DataFrame] | None) -> dict[int, int] | None:
+    """Each listed player's team, by player id."""
+    if rosters is None:
+        return None
+    return {int(one): team for team, roster in rosters.items() for one in roster["player_id"]}
+
+
+def _short_teams(
+    games: Sequence[ScheduledGame], players: Sequence[PlayerProjection]
+) -> tuple[str, ...]:
+    minutes: dict[tuple[str, str], float] = {
+        (game.game_id, team): 0.0 for game in games for team in (game.away_team, game.home_team)
+    }
+    for player in players:
+        minutes[player.game_id, player.team] += player.bands["minutes"].mean
+    return tuple(
+        dict.fromkeys(team for (_, team), one in minutes.items() if one < TEAM_MINUTES - _ROUNDING)
     )
 
 
 def _project_games(
-    known: Knowledge, slate_date: date, games: Sequence[ScheduledGame], squad: Squad | None
+    known: Knowledge,
+    slate_date: date,
+    games: Sequence[ScheduledGame],
+    asked: Games,
+    lineups: Lineups,
 ) -> tuple[GameProjection, ...]:
-    if not games:
-        return ()
     ratings = known.ratings(slate_date).in_season(games[0].season)
-    asked = games_of_slate(games)
-    if squad is None or slate_date >= ROSTERS_AS_OF:
-        lineups = lineups_of(asked, {} if squad is None else squad.lineups())
-    else:
-        # Without rosters the teams' own past says best who is expected: log loss .636 for .639.
-        lineups = squad.adjusted(known.model.strength.expected_lineups(known.past, asked))
     found = known.model.strength.forecast(known.past, asked, lineups)
     return tuple(
         GameProjection(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Final
 
@@ -19,12 +19,18 @@ from nba.knowledge import Knowledge
 from nba.model import Distribution
 from nba.model.distribution import Spread
 from nba.reference import Reference
-from nba.rosters import TEAM_MINUTES, candidates, fit_minutes, fitted_minutes, rotation
+from nba.rosters import (
+    candidates,
+    exponent_to,
+    fitted_minutes,
+    rosters_of,
+    rotation,
+    shared_minutes,
+)
 from nba.seasons import ScheduledGame
 from nba.stats import MARKETS, Market
-from nba.strength import Lineups
 
-__all__ = ["Band", "PlayerProjection", "Squad", "SquadMember", "squad_of"]
+__all__ = ["Band", "PlayerProjection", "Squad", "SquadMember", "squad_of", "told_chances"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,8 @@ class SquadMember:
     """What a player's projection was computed from.
 
     `asked` and `features` (1, len(FEATURES)) are his row alone, `most_minutes` the cap on his
-    minutes (infinity without one), and `exponent` that of the curve which fits his team's minutes
-    to 240.
+    minutes (infinity without one), and `exponent` that of the curve which leads from his minutes to
+    those that make his team's add up to 240.
     """
 
     asked: Asked
@@ -84,6 +90,7 @@ class SquadMember:
 
 
 _MINUTES: Final = MARKETS.index("minutes")
+_CHANCE: Final = FEATURES.index("chance")
 # The league's own words: questionable plays one time in two, doubtful one in four.
 _CHANCES: Final = {
     Availability.AVAILABLE: 1.0,
@@ -94,7 +101,10 @@ _CHANCES: Final = {
 
 
 class Squad:
-    """The candidates of some games, what is forecast of them, and who of them is expected."""
+    """The candidates of some games, what is forecast of them, and who of them is expected.
+
+    `shares` has by day and player id what a cap leaves of his usual minutes, where it takes any.
+    """
 
     def __init__(
         self,
@@ -110,40 +120,29 @@ class Squad:
         self._people = list(
             zip(squad["game"], squad["is_home"], ids.tolist(), *_names_of(squad), strict=True)
         )
+        sides = squad.groupby([squad["game"].map(lambda game: game.game_id), "is_home"], sort=False)
+        self._sides = [np.asarray(places) for places in sides.indices.values()]
         timeline = Timeline.of(known.history.player_id, known.history.day)
         self._ends = timeline.end(ids, self._asked.day)
         self._games = self._ends - timeline.first(ids)
-        self._cap = cap = np.array([caps.get(int(one), np.inf) for one in ids], np.float32)
-        day = day_number(slate_date)
-        told = {(day, player): _CHANCES[word] for player, word in availability.items()}
-        features = self._features(told)
-        self._shares = {player: chance for (_, player), chance in told.items()}
-        if caps:
+        self._cap = np.array([caps.get(int(one), np.inf) for one in ids], np.float64)
+        told = told_chances(availability, slate_date)
+        self._rows = self._features(told)
+        self.shares = self._shares_of(slate_date) if caps else {}
+        if self.shares:
             # What a cap takes from a player is free for his team-mates.
-            minutes = known.model.players.minutes(features)
-            shares = np.minimum(cap / np.maximum(minutes, 1.0), 1.0)
-            capped = {(day, int(one)): float(share) for one, share in zip(ids, shares, strict=True)}
-            cut = {key: share for key, share in capped.items() if share < 1.0}
-            features = self._features(told | cut)
-            self._shares |= {player: share for (_, player), share in cut.items()}
-        self._rows = features
-        self._forecasts = known.model.players.forecast(features, cap)
-        self._minutes = self._forecasts.mean[:, _MINUTES]
-        # Who is capped is expected still: he is chosen by what he would play without.
-        self._uncapped = (
-            known.model.players.minutes(features).astype(np.float64) if caps else self._minutes
-        )
-        missed = features[:, FEATURES.index("missed")].astype(np.int64)
-        chances = [
-            told.get((day, int(one)), known.model.chances[place])
-            for one, place in zip(ids, missed, strict=True)
-        ]
-        self._expected_minutes = self._minutes * np.array(chances)
+            usual = zip(ids.tolist(), self._rows[:, _CHANCE].tolist(), strict=True)
+            day = day_number(slate_date)
+            chances = {(day, player): chance for player, chance in usual} | told
+            self._rows = self._features(
+                told | {key: chances[key] * share for key, share in self.shares.items()}
+            )
+        self._forecasts = known.model.players.forecast(self._rows, self._cap.astype(np.float32))
         self._exponents = np.full(len(squad), np.nan)
         self._order: list[int] = []
-        sides = squad.groupby([squad["game"].map(lambda game: game.game_id), "is_home"], sort=False)
-        for places in sides.indices.values():
-            self._order += self._fit(np.asarray(places), cap)
+        minutes = self._usual_minutes() if caps else self._forecasts.mean[:, _MINUTES]
+        for places in self._sides:
+            self._order += self._fit(places, minutes)
 
     def _features(self, told: Mapping[tuple[int, int], float]) -> Floats:
         known = self.knowledge
@@ -155,43 +154,35 @@ class Squad:
             known=told,
         )
 
-    def _fit(self, places: NDArray[np.int64], cap: Floats) -> list[int]:
-        """Choose one team's expected players, longest first, and fit their minutes to 240."""
-        chosen = places[rotation(self._uncapped[places])]
-        chosen = chosen[np.argsort(-self._minutes[chosen], kind="stable")]
-        is_capped = self._minutes[chosen] >= cap[chosen]
-        free = chosen[~is_capped]
-        rest = TEAM_MINUTES - float(self._minutes[chosen[is_capped]].sum())
-        self._exponents[chosen[is_capped]] = 1.0
-        if len(free):
-            self._exponents[free] = fit_minutes(self._minutes[free], rest)
-        return [int(place) for place in chosen]
+    def _usual_minutes(self) -> NDArray[np.float64]:
+        """What the candidates would play without caps, before their teams' add up to 240."""
+        minutes: NDArray[np.float64] = self.knowledge.model.players.minutes(self._rows).astype(
+            np.float64
+        )
+        return minutes
 
-    def adjusted(self, lineups: Lineups) -> Lineups:
-        """Other line-ups with what is said here of players: what one loses, his team-mates get."""
-        shares = [self._shares.get(int(one), 1.0) for one in lineups.player_id]
-        minutes = lineups.minutes * np.array(shares, np.float64)
-        before = np.bincount(lineups.place, lineups.minutes)
-        left = np.maximum(np.bincount(lineups.place, minutes), 1.0)
-        return replace(lineups, minutes=minutes * (before / left)[lineups.place])
-
-    def lineups(self) -> dict[int, dict[int, float]]:
-        """Minutes of each team's candidates by their chance to play, adding up to 240."""
-        found: dict[int, dict[int, float]] = {}
-        for team in np.unique(self._asked.team_id):
-            rows = np.flatnonzero(self._asked.team_id == team)
-            minutes = dict(
-                zip(
-                    self._asked.player_id[rows].tolist(),
-                    self._expected_minutes[rows].tolist(),
-                    strict=True,
-                )
-            )
-            total = max(sum(minutes.values()), 1.0)
-            found[int(team)] = {
-                player: value * TEAM_MINUTES / total for player, value in minutes.items()
-            }
+    def _shares_of(self, slate_date: date) -> dict[tuple[int, int], float]:
+        minutes = self._usual_minutes()
+        for places in self._sides:
+            chosen = places[rotation(minutes[places])]
+            minutes[chosen], _ = shared_minutes(minutes[chosen], np.full(len(chosen), np.inf))
+        day, found = day_number(slate_date), {}
+        for player, cap, usual in zip(self._asked.player_id, self._cap, minutes, strict=True):
+            if cap < usual:
+                found[day, int(player)] = float(cap / usual)
         return found
+
+    def _fit(self, places: NDArray[np.int64], minutes: NDArray[np.float64]) -> list[int]:
+        """Choose one team's expected players, longest first, and fit their minutes to 240."""
+        # Who is capped is expected still: he is chosen by what he would play without.
+        chosen = places[rotation(minutes[places], self._cap[places])]
+        shared, exponent = shared_minutes(minutes[chosen], self._cap[chosen])
+        self._exponents[chosen] = exponent
+        means = self._forecasts.mean[chosen, _MINUTES]
+        for place, fitted, mean in zip(chosen, shared, means, strict=True):
+            if self._cap[place] < np.inf:
+                self._exponents[place] = exponent_to(float(mean), float(fitted))
+        return [int(place) for place in chosen[np.argsort(-shared, kind="stable")]]
 
     def players(self) -> tuple[PlayerProjection, ...]:
         """The expected players, by game and team, most minutes first."""
@@ -248,9 +239,8 @@ class Squad:
         # Fitted minutes are no whole numbers, so neither is their median.
         middle = float(forecasts.middle[place, column])
         exponent = float(self._exponents[place])
-        mean, floor, ceiling, median = fitted_minutes(
-            np.array([mean, floor, ceiling, middle]), exponent
-        ).tolist()
+        fitted = fitted_minutes(np.array([mean, floor, ceiling, middle]), exponent)
+        mean, floor, ceiling, median = np.minimum(fitted, self._cap[place]).tolist()
         shape = forecasts.shapes["minutes"]
         return Band(mean, floor, ceiling, median, Spread(floor, median, ceiling, shape))
 
@@ -262,15 +252,26 @@ def squad_of(
     games: Sequence[ScheduledGame],
     availability: Mapping[int, Availability],
     most_minutes: Mapping[int, float],
+    *,
+    rosters: Mapping[int, pd.DataFrame] | None = None,
 ) -> Squad | None:
     """The squad of some games of a date; None where nobody may play.
 
-    `availability` and `most_minutes` are as for `project_slate`.
+    `availability` and `most_minutes` are as for `project_slate`, `rosters` those of `rosters_of`,
+    looked up if they are not at hand.
     """
-    rows = _candidates_of(reference, slate_date, games, availability)
+    rows = _candidates_of(reference, slate_date, games, availability, most_minutes, rosters)
     if not len(rows):
         return None
     return Squad(known, rows, slate_date, availability, most_minutes)
+
+
+def told_chances(
+    availability: Mapping[int, Availability], slate_date: date
+) -> dict[tuple[int, int], float]:
+    """The chance (0..1) to play of whom something is said, by day and player id."""
+    day = day_number(slate_date)
+    return {(day, player): _CHANCES[word] for player, word in availability.items()}
 
 
 def _candidates_of(
@@ -278,10 +279,17 @@ def _candidates_of(
     slate_date: date,
     games: Sequence[ScheduledGame],
     availability: Mapping[int, Availability],
+    most_minutes: Mapping[int, float],
+    rosters: Mapping[int, pd.DataFrame] | None,
 ) -> pd.DataFrame:
     """Who may play, one row a player and game, a game's away team first."""
     team_ids = sorted({team for game in games for team in (game.home_team_id, game.away_team_id)})
-    lineups = {team: candidates(reference, team, slate_date, availability) for team in team_ids}
+    if rosters is None:
+        rosters = rosters_of(reference, team_ids, slate_date)
+    lineups = {
+        team: candidates(reference, team, slate_date, availability, most_minutes, rosters)
+        for team in team_ids
+    }
     rows = [
         (game, is_home, player.player_id, player.player_name, player.position)
         for game in games

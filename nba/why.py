@@ -85,6 +85,7 @@ _ORDINARY: Final = {
     "team_game": 41.0,
     "days_off": 2.0,
     "missed": 0.0,
+    "chance": 0.9,
 }
 
 
@@ -100,9 +101,12 @@ def _groups() -> Iterator[tuple[str, tuple[str, ...]]]:
     )
     calendar = (
         *("home", "own_rest", "opponent_rest", "games_in_six_days", "team_game"),
-        *("days_off", "missed"),
+        *("days_off", "missed", "chance"),
     )
-    latest = (*_USUAL, "games_since_break", "minutes_before_break")
+    latest = (
+        *(*_USUAL, "games_since_break", "minutes_before_break"),
+        *("last_gap", "recent_gap", "recent_margin"),
+    )
     placed = {*start, *role, *latest, *calendar}
     yield START, start
     yield _ROLE, role
@@ -223,6 +227,6 @@ def _neutral(known: Knowledge, member: SquadMember) -> tuple[_Row, _Row]:
         known.history,
         replace(twice, player_id=np.array([_STRANGER, int(alone.player_id[0])], np.int64)),
         newcomers=known.model.newcomers,
-        chances=np.ones_like(known.model.chances),
+        chances=None,
     )
     return _Row(found[0]), _Row(found[1])

@@ -1,4 +1,4 @@
-"""A league of four teams and some short seasons, years ahead, as a data folder."""
+"""A league of four teams and some short seasons, years ahead or long ago, as a data folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,43 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from tests.nba_bundle import write_bundle
+from tests.nba_bundle import DATA, write_bundle
 
-__all__ = ["EVENINGS", "SEASON", "SEASONS", "made_up_seasons", "made_up_yardsticks"]
+__all__ = [
+    "EVENINGS",
+    "LONG_AGO",
+    "ROOKIE",
+    "SEASON",
+    "SEASONS",
+    "TRADED",
+    "made_up_seasons",
+    "made_up_yardsticks",
+    "names_of_seasons",
+    "with_oddities",
+]
 
-SEASONS: Final = ("2026-27", "2027-28", "2028-29", "2029-30", "2030-31")
+_YEARS_AHEAD: Final = 2026
+LONG_AGO: Final = 1990
+"""A first year before any roster is known, of games that no real yardstick speaks of."""
+_SEASONS: Final = 5
+
+
+def names_of_seasons(first_year: int) -> tuple[str, ...]:
+    """The five seasons from a year on; the last one is the one to be tested."""
+    years = range(first_year, first_year + _SEASONS)
+    return tuple(f"{year}-{(year + 1) % 100:02}" for year in years)
+
+
+SEASONS: Final = names_of_seasons(_YEARS_AHEAD)
 SEASON: Final = SEASONS[-1]
 EVENINGS: Final = 12
+ROOKIE: Final = 900_999
+"""In the league of `with_oddities`: plays in the last season alone, and no list names him."""
+TRADED: Final = 900_000
+"""There: goes from the first team to the second in mid-season."""
 PLAYERS: Final = 9
 TEAMS: Final = {
     1610612738: "BOS",
@@ -27,7 +56,7 @@ TEAMS: Final = {
 _PAIRS: Final = (((0, 1), (2, 3)), ((2, 0), (3, 1)), ((0, 3), (1, 2)))
 
 
-def made_up_seasons(folder: Path, seed: int = 20301001) -> Path:
+def made_up_seasons(folder: Path, seed: int = 20301001, first_year: int = _YEARS_AHEAD) -> Path:
     """Five seasons of 12 evenings, on which all four teams play; each evening a team misses one.
 
     Who misses a game is listed as inactive. Each player has a level of his own around which his
@@ -38,14 +67,14 @@ def made_up_seasons(folder: Path, seed: int = 20301001) -> Path:
     rows: list[dict[str, Any]] = []
     games: list[dict[str, Any]] = []
     absences: list[dict[str, Any]] = []
-    for season in SEASONS:
+    for season in names_of_seasons(first_year):
         year = int(season[:4])
         for evening in range(EVENINGS):
             for number, (home, away) in enumerate(_PAIRS[evening % len(_PAIRS)]):
                 game = {
                     "season": season,
                     "season_type": "regular",
-                    "game_date": date(year, 10, 20) + timedelta(days=3 * evening),
+                    "game_date": _day(year, evening),
                     "game_id": f"002{year % 100:02}{2 * evening + number + 1:05}",
                 }
                 sides = [_side(game, team, evening, levels, random) for team in (home, away)]
@@ -81,11 +110,57 @@ def made_up_seasons(folder: Path, seed: int = 20301001) -> Path:
     )
 
 
+def with_oddities(data: Path) -> Path:
+    """The same league, as real ones are: whatever may be wrong with a folder is wrong with it.
+
+    In the last season a rookie, a trade, a neutral site, two games of the same teams on one date,
+    a box score without shots and one without minutes, and a schedule that was overtaken: one of its
+    games was played on another date, the teams of two are undecided. Earlier, games without any
+    shots or minutes, and a team with another abbreviation. The same bytes each time.
+    """
+    box = pd.read_parquet(data / "player_games.parquet")
+    games = pd.read_parquet(data / "games.parquet")
+    seasons = sorted(set(games["season"]))
+    last = int(seasons[-1][:4])
+    days = [_day(last, evening) for evening in range(EVENINGS)]
+    box["player_name"] = [f"Player {one}" for one in box["player_id"]]
+    for frame in (box, games):
+        frame.loc[frame["game_date"] == days[9], "game_date"] = days[6]
+        for column in ("team", "opponent", "home_team", "away_team"):
+            if column in frame:
+                old = frame["season"].isin(seasons[:2]) & (frame[column] == "NYK")
+                frame.loc[old, column] = "NYN"
+    games.loc[games["game_id"] == f"002{last % 100:02}00011", "is_neutral"] = True
+    _trade(box, games, days[5])
+    ids = list(TEAMS)
+    rookie = box[(box["player_id"] == TRADED + 303) & box["game_date"].isin(days[3:])].copy()
+    box = pd.concat(
+        [box, rookie.assign(player_id=ROOKIE, player_name="Rook Ie", pts=rookie["pts"] + 3)],
+        ignore_index=True,
+    ).convert_dtypes()
+    shots = ["fgm", "fga", "fg3m", "fg3a", "ftm", "fta"]
+    box.loc[box["game_date"] == _day(last - 2, 4), shots] = None
+    box.loc[box["game_date"] == _day(last - 2, 6), "minutes"] = None
+    of_third = box["team_id"] == ids[2]
+    box.loc[of_third & (box["game_date"] == days[4]), shots] = None
+    box.loc[(box["player_id"] == TRADED + 203) & (box["game_date"] == days[7]), "minutes"] = None
+    _write(box, data / "player_games.parquet")
+    _write(games, data / "games.parquet")
+    plan = games[games["game_date"].isin([days[2], days[3]])].copy()
+    plan.loc[plan.index[0], "game_date"] = days[11] + timedelta(days=3)
+    undecided = ["home_team_id", "home_team", "away_team_id", "away_team"]
+    plan = plan.astype(dict.fromkeys(undecided, object))
+    plan.loc[plan.index[1:3], undecided] = None
+    plan = plan.assign(tipoff_utc=pd.Timestamp(days[2], tz="UTC"), label="", arena="")
+    _write(plan, data / f"schedule_{last}_{(last + 1) % 100:02}.parquet", "schedule_2026_27")
+    return data
+
+
 def made_up_yardsticks(data: Path, folder: Path) -> Path:
     """Yardsticks for some of the last season's games: forecasts, consensus lines, points lines."""
     folder.mkdir(parents=True)
-    games = pd.read_parquet(data / "games.parquet").query("season == @SEASON")
-    box = pd.read_parquet(data / "player_games.parquet").query("season == @SEASON")
+    games, box = (pd.read_parquet(data / f"{name}.parquet") for name in ("games", "player_games"))
+    games, box = (one[one["season"] == one["season"].max()] for one in (games, box))
     forecasts = [
         {
             "game_id": game_id,
@@ -107,6 +182,35 @@ def made_up_yardsticks(data: Path, folder: Path) -> Path:
     books = pd.concat([keys.iloc[::5].assign(line=line) for line in (10.5, 12.5, 20.5)])
     books.to_parquet(folder / "prop_lines_points.parquet")
     return folder
+
+
+def _day(year: int, evening: int) -> date:
+    return date(year, 10, 20) + timedelta(days=3 * evening)
+
+
+def _trade(box: pd.DataFrame, games: pd.DataFrame, day: date) -> None:
+    """From a day on, the first team's first player is in the second team's games instead."""
+    first, second = list(TEAMS)[:2]
+    mine = (games["home_team_id"] == second) | (games["away_team_id"] == second)
+    after = games[mine & (games["game_date"] >= day)].to_dict("records")
+    moved = box.index[(box["player_id"] == TRADED) & (box["game_date"] >= day)]
+    assert set(box.loc[moved, "team_id"]) == {first}
+    for row in moved:
+        game = next(one for one in after if one["game_date"] == box.loc[row, "game_date"])
+        after.remove(game)
+        is_home = game["home_team_id"] == second
+        other = "away" if is_home else "home"
+        box.loc[row, ["game_id", "team_id", "team", "is_home", "won", "opponent_id"]] = [
+            *(game["game_id"], second, TEAMS[second], is_home, game["home_win"] == is_home),
+            game[f"{other}_team_id"],
+        ]
+
+
+def _write(frame: pd.DataFrame, path: Path, like: str = "") -> None:
+    schema = pq.read_schema(DATA / f"{like or path.stem}.parquet")
+    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    # Without pandas' own words on types: a reader is to see what is in the columns.
+    pq.write_table(table.replace_schema_metadata(None), path)
 
 
 def _player(team: int, place: int) -> int:

@@ -62,6 +62,8 @@ PICTURES = (
     Picture("history", "/history", DESKTOP),
     Picture("history-replay", "/history?origin=Replay", TALL),
     Picture("history-replay-dark", "/history?origin=Replay", DESKTOP | DARK),
+    Picture("lines", "/lines", DESKTOP),
+    Picture("lines-phone", "/lines", PHONE | DARK),
     Picture("history-phone", "/history?origin=Replay", PHONE | DARK),
 )
 

@@ -12,12 +12,13 @@ import pytest
 
 from benchmarks.backtest.figures import GROUPS, line_figures, market_figures, with_negative_binomial
 from benchmarks.backtest.lineups import out_figures
-from benchmarks.backtest.projector import RowForecasts, market_values, without_results
-from benchmarks.backtest.rows import market_frames, season_rows
+from benchmarks.backtest.projector import RowForecasts, without_results
+from benchmarks.backtest.rows import market_frames, scored, season_rows
 from benchmarks.backtest.wins import game_frame, win_figures
 from nba import evaluation
 from nba.evaluation import AVERAGES
 from nba.history import BOX_SCORE, HISTORY_COLUMNS, History, history_of
+from nba.model.training import market_values
 from nba.stats import MARKETS
 
 
@@ -142,6 +143,10 @@ def history() -> History:
     return history_of(rows)
 
 
+def points_of(games: History) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return games.column("points").astype(np.float64)
+
+
 def test_averages_and_places_by_hand() -> None:
     games = history()
     rows = season_rows(games, 2021)
@@ -156,7 +161,6 @@ def test_averages_and_places_by_hand() -> None:
     weights = 0.5 ** (np.arange(3) / 2.5)
     expected = (weights * [20.0, 10.0, 40.0]).sum() / weights.sum()
     assert last["ewma_2_5"] == pytest.approx(expected)
-    assert np.isnan(points["season_mean"].iloc[0])
     assert points.iloc[3][list(AVERAGES)].isna().all()
 
 
@@ -311,6 +315,44 @@ def test_averages_see_earlier_dates_only() -> None:
     earlier = evaluation.earlier_games(games, games)
     assert earlier.games.tolist() == [0, 1, 2, 3, 0]
     assert earlier.season_games.tolist() == [0, 0, 1, 2, 0]
-    known = evaluation.simple_averages(market_values(games)[:, 0], earlier)
+    known = evaluation.simple_averages(points_of(games), earlier)
     assert set(known) == set(AVERAGES)
     assert known["last_5"][3] == pytest.approx(70 / 3)
+
+
+def test_before_a_seasons_first_game_the_mean_is_that_of_the_latest_season() -> None:
+    games = history_of(
+        [
+            played(1, "2019-11-01", "0021900001", "2019-20", 90.0),
+            played(1, "2021-04-01", "0022000900", "2020-21", 40.0),
+            played(1, "2021-04-03", "0022000910", "2020-21", 20.0),
+            played(1, "2022-11-01", "0022200001", "2022-23", 10.0),  # a season was missed
+            played(1, "2022-11-03", "0022200009", "2022-23", 16.0),
+        ]
+    )
+    earlier = evaluation.earlier_games(games, games)
+    means = evaluation.simple_averages(points_of(games), earlier)["season_mean"]
+    np.testing.assert_array_equal(means, [np.nan, 90.0, 40.0, 30.0, 10.0])
+
+
+def test_openers_of_a_season_count() -> None:
+    days = [f"2021-01-{number:02}" for number in range(1, 12)] + ["2021-11-01"]
+    games = history_of(
+        [
+            played(1, day, f"00220000{number:02}", "2020-21" if number < 11 else "2021-22", 10.0)
+            for number, day in enumerate(days)
+        ]
+    )
+    rows = season_rows(games, 2021)
+    nothing = np.zeros((len(rows), len(MARKETS)))
+    points = market_frames(games, rows, RowForecasts(nothing, nothing, nothing, nothing))["points"]
+    assert scored(points).tolist() == [True]
+
+
+def test_games_without_a_number_are_reached_past() -> None:
+    days = [f"2021-01-{number:02}" for number in range(1, 8)]
+    games = history_of([played(1, day, f"00220000{day[-2:]}", "2020-21", 10.0) for day in days])
+    values = np.array([40.0, *[np.nan] * 5, 10.0])
+    averages = evaluation.simple_averages(values, evaluation.earlier_games(games, games))
+    for name in AVERAGES:
+        np.testing.assert_allclose(averages[name], [np.nan, *[40.0] * 6])

@@ -111,6 +111,27 @@ def test_players_of_the_chosen_games_only(site: Site, open_page: OpenPage) -> No
     expect(players).to_have_attribute("aria-rowcount", str(len(everybody) + 1))
 
 
+def test_a_tap_on_a_number_says_why_on_a_phone(site: Site, open_page: OpenPage) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(
+        site.url, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
+    )
+    players = table(page, "PTS")
+    expect(players).to_be_attached()
+    [first, *_] = cells(players)
+    assert {"Player", "Team", "PTS", "PTS range"} <= set(first), "without moving it sideways"
+    grid = page.get_by_test_id("stDataFrame").filter(has_text="PTS range")
+    grid.scroll_into_view_if_needed()
+    place = grid.bounding_box()
+    assert place is not None
+    # The header is as high as a row; points come after the name (pinned) and the team.
+    page.touchscreen.tap(place["x"] + 240, place["y"] + 36 + 17)
+    why = main(page).get_by_role("heading", name=f"Why {float(first['PTS']):.1f} points")
+    expect(why).to_contain_text(first["Player"])
+    expect(main(page)).to_contain_text("More than")
+
+
 def test_a_date_in_the_address_is_replayed_with_what_happened(
     site: Site, open_page: OpenPage
 ) -> None:

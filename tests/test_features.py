@@ -11,11 +11,12 @@ import pytest
 
 from nba.features import (
     FEATURES,
+    FORM,
     Asked,
     asked_of,
     features_of,
+    fit_chances,
     newcomers_of,
-    play_chances,
 )
 from nba.history import BOX_SCORE, HISTORY_COLUMNS, Floats, History, day_number, history_of
 
@@ -51,7 +52,8 @@ def made_up_history() -> History:
 
 
 HISTORY = made_up_history()
-NEWCOMERS, CHANCES = newcomers_of(HISTORY), play_chances(HISTORY)
+ALWAYS_THERE_BUT_THE_LAST = 10 * 0 + PLAYERS_OF_A_TEAM - 1
+NEWCOMERS, CHANCES = newcomers_of(HISTORY), fit_chances(HISTORY)
 
 
 def computed(
@@ -138,8 +140,45 @@ def test_a_newcomer_is_a_newcomer_and_a_team_without_games_is_average() -> None:
 
 
 def test_the_chance_to_play_follows_the_games_missed() -> None:
-    assert CHANCES[0] > CHANCES[2]
-    assert ((CHANCES >= 0) & (CHANCES <= 1)).all()
+    # The last player of each team sits out every third evening.
+    absent_lately, present_lately = ALWAYS_THERE_BUT_THE_LAST, 10 * 0 + 3
+    asked = asked_of(rows_of(LATE))
+    pair = replace(
+        asked_of(HISTORY.take(np.array([0, 0]))),
+        player_id=np.array([absent_lately, present_lately]),
+        team_id=np.array([TEAMS[0], TEAMS[0]]),
+        day=np.full(2, day_number(FIRST + timedelta(days=2 * EVENINGS - 2))),
+    )
+    chances = column(computed(HISTORY, pair), "chance")
+    assert ((chances > 0) & (chances < 1)).all()
+    assert chances[0] < chances[1]
+    everybody = features_of(HISTORY, asked, newcomers=NEWCOMERS, chances=None)
+    assert (column(everybody, "chance") == 1).all()
+
+
+def test_chances_are_those_that_were_seen() -> None:
+    # Three of four who have just played play again, whoever they are.
+    generator = np.random.default_rng(8)
+    plays = generator.random(len(HISTORY)) < 0.75
+    found = HISTORY.take(plays)
+    fitted = fit_chances(found)
+    asked = asked_of(found.take(found.day >= day_number(LATE)))
+    chances = column(features_of(found, asked, newcomers=NEWCOMERS, chances=fitted), "chance")
+    assert chances.mean() == pytest.approx(0.75, abs=0.05)
+
+
+def test_a_game_without_minutes_changes_nobody_else() -> None:
+    values = HISTORY.values.copy()
+    unknown = np.flatnonzero(HISTORY.player_id == 13)[5]
+    values[unknown, BOX_SCORE.index("minutes")] = np.nan
+    asked = asked_of(rows_of(LATE))
+    before, after = computed(HISTORY, asked), computed(replace(HISTORY, values=values), asked)
+    assert np.isfinite(after).all()
+    form = slice(0, len(FORM))
+    others = asked.player_id != 13
+    assert np.array_equal(before[others, form], after[others, form])
+    rate = column(after, "points_rate")[asked.player_id == 13]
+    assert rate == pytest.approx(column(before, "points_rate")[asked.player_id == 13], rel=0.1)
 
 
 def test_an_empty_history_gives_features_too() -> None:

@@ -44,6 +44,14 @@ def test_rounding_makes_no_certainty(share: float, text: str) -> None:
     assert percent(share) == text
 
 
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.8129, "81.3%"), (0.0004, "<0.1%"), (0.9996, ">99.9%"), (0.9991, "99.9%"), (0.0, "0.0%")],
+)
+def test_a_finer_figure_makes_no_certainty_either(share: float, text: str) -> None:
+    assert percent(share, places=1) == text
+
+
 def test_other_peoples_words_are_not_read_as_markdown() -> None:
     assert plain("![x](https://example.com/a.png)") == (r"\!\[x\]\(https\://example.com/a.png\)")
     assert plain("results 2026-11-20.csv") == "results 2026-11-20.csv"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 
@@ -41,17 +40,14 @@ def test_the_real_bundle_is_known(
         assert replica.status().pending_transactions == 0
 
 
-def test_a_season_is_learned_in_seconds_and_in_one_entry_that_fits(
+def test_a_season_is_learned_in_one_entry_that_fits(
     tmp_path: Path, store: MemoryStore, clock: ManualClock
 ) -> None:
     silver = season_silver("2023-24", at=AFTER)
     assert len(silver.player_games) > 26_000
     with opened(tmp_path / "state.db", store, clock) as (replica, log):
-        began = perf_counter()
         report = log.learn(silver)
-        seconds = perf_counter() - began
         assert (report.games, report.player_games) == (len(silver.games), len(silver.player_games))
-        assert seconds < 10
         with replica.read() as connection:
             [size] = connection.execute("SELECT length(intent) FROM replica_outbox").fetchall()
         assert int(str(size[0])) < PAYLOAD_LIMIT_BYTES

@@ -82,19 +82,30 @@ def test_lines_are_compared_and_forgotten(application: Application) -> None:
         "Repeated rows, counted once",
     ]
     assert [warning.value for warning in test.main.warning] == [WARNING]
-    _, record, joined, left_out, repeated = (found.value for found in test.main.dataframe)
+    record, joined, left_out, repeated = (found.value for found in test.main.dataframe)
     assert list(record["Note"]) == ["too few to say anything"] * 3
+    assert list(record)[:3] == ["Market", "n", "Note"], "what a narrow screen shows"
     assert set(record["Origin"]) == {"replay, in training"}
     assert list(joined["Player"]) == ["Kemba Walker", "Luka Dončić"]
+    assert list(joined)[:5] == ["Player", "Market", "Line", "Median", "Over"]
     assert list(left_out["Row"]) == [4]
     assert list(repeated["Same as row"]) == [3]
     captions = "\n".join(caption.value for caption in test.main.caption)
-    assert "4 rows read, 2 lines compared" in captions
+    assert "The pasted lines\\: 4 rows read, 2 lines compared" in captions
 
     press(test, "Forget these lines")
     assert subheaders(test) == []
     assert test.main.text_area[0].value in ("", None)
     assert "lines_answer" not in test.session_state
+
+
+def test_the_example_can_be_compared_as_it_stands(application: Application) -> None:
+    test = opened()
+    paste(test, EXAMPLE)
+    assert subheaders(test) == ["Record", "Line by line"]
+    _, joined = (found.value for found in test.main.dataframe)
+    assert joined["Median"].notna().all(), "who has no game on the date has no projection"
+    assert list(joined["Actual"].notna()) == [True, True, True, False]
 
 
 def test_a_file_is_compared(application: Application) -> None:

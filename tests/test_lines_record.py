@@ -464,7 +464,7 @@ def test_several_lines_of_one_evening_are_said() -> None:
 def test_lines_without_a_result_are_in_no_record() -> None:
     joined = [join_one(line(20.5), evening({(TATUM, "points"): forecast(22)}))]
     assert record_of(joined) == ()
-    assert record_notes(()) == ["No line has a result yet, so there is no record."]
+    assert record_notes(()) == ["No line has a result, so there is no record."]
     assert record_table(()).empty
 
 
@@ -506,14 +506,14 @@ def test_tables_of_a_report() -> None:
     told = facts_of(report_of(joined))
     assert told["warning"] == WARNING
     again = json.loads(json.dumps(told, allow_nan=False))
-    assert again["lines"][-1]["result"] == "not expected to play"
+    assert again["lines"][-1]["result"] == "no game, or not expected to play"
     assert again["record"][0]["interval"]["low"] == pytest.approx(0.912, abs=1e-3)
 
 
 def test_it_is_said_how_many_lines_are_in_the_record() -> None:
     absent = join_one(line(3.5, DONCIC), evening())
     told = standing_line(report_of([*settled([25, 15, 20], value=20.0), absent, absent]))
-    assert told == "In the record: 3 lines. Not in it: 2 not expected to play."
+    assert told == "In the record: 3 lines. Not in it: 2 no game, or not expected to play."
     assert standing_line(report_of(settled([25]))) == "In the record: 1 line."
 
 

@@ -65,6 +65,26 @@ def test_the_chances_of_all_whole_numbers_add_up() -> None:
         assert distribution.over(-1) == pytest.approx(1.0)
 
 
+def test_no_line_is_out_of_reach() -> None:
+    """Beyond the outermost levels chances go on falling, without a jump and without an end."""
+    spread = Spread(4.0, 11.0, 20.0, NORMAL_SHAPE)
+    lines = range(-1, 81)
+    chances = np.array([spread.over(line) for line in lines])
+    assert (np.diff(chances) < 0.0).all()
+    assert chances[-1] > 0.0
+    assert spread.over(40) == pytest.approx(0.0005, abs=0.0005)
+    far = Spread(30.0, 40.0, 50.0, NORMAL_SHAPE)
+    assert 0.0 < far.exactly(1) < far.exactly(5) < 0.005
+    for step in (NORMAL_SHAPE[0], NORMAL_SHAPE[-1]):
+        width = 7.0 if step < 0 else 9.0
+        edge = round(11.0 + step * width)
+        assert abs(spread.over(edge - 1) - spread.over(edge)) < 0.01
+    # A shape whose outermost levels fall together still has tails.
+    flat = NORMAL_SHAPE.copy()
+    flat[:2], flat[-2:] = flat[1], flat[-2]
+    assert 0.0 < Spread(30.0, 40.0, 50.0, flat).over(64) < 0.005
+
+
 def test_a_spread_says_of_its_own_quantiles_what_they_are() -> None:
     spread = Spread(9.5, 20.5, 30.5, NORMAL_SHAPE)
     assert [spread.over(line) for line in (9, 20, 30)] == pytest.approx([0.9, 0.5, 0.1])

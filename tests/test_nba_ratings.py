@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -87,11 +86,9 @@ def test_a_doubleheader_does_not_see_itself() -> None:
     assert rate(games(row, row)).by_team[HOME] > rate(games(row)).by_team[HOME]
 
 
-def test_real_seasons_conserve_points_and_take_little_time(reference: Reference) -> None:
+def test_real_seasons_conserve_points(reference: Reference) -> None:
     frame = reference.games()
-    started = perf_counter()
     ratings = rate(frame)
-    assert perf_counter() - started < 2.0  # 0.2 s on an idle machine
     assert len(ratings.by_team) == 30
     assert sum(ratings.by_team.values()) == pytest.approx(30 * AVERAGE_RATING)
     assert 30 < ratings.home_advantage < 90

@@ -6,10 +6,15 @@ import fcntl
 import subprocess
 import sys
 import threading
-from datetime import date, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import apsw
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nba.errors import (
@@ -21,8 +26,20 @@ from nba.errors import (
     ReferenceNotWritten,
 )
 from nba.reference import Reference, build_reference, reference_hash, verify_reference
-from nba.seasons import ScheduledGame
-from tests.nba_bundle import AWAY, DATA, HOME, final_score, played, small_bundle
+from nba.reference_tables import OPTIONAL_TABLES
+from nba.seasons import EASTERN, ScheduledGame
+from prediction_tracking import MIGRATIONS
+from tests.nba_bundle import (
+    AWAY,
+    DATA,
+    HOME,
+    TEAMS,
+    Rows,
+    final_score,
+    played,
+    small_bundle,
+    write_bundle,
+)
 
 DAY = date(2024, 1, 15)
 
@@ -322,3 +339,173 @@ def test_recent_players_leave_out_who_has_moved_on(tmp_path: Path) -> None:
     assert reference.recent_players(AWAY, DAY, 3)["player_id"].tolist() == [4]
     assert reference.latest_team_game(HOME, DAY) == days[3]
     assert reference.latest_team_game(HOME, days[0]) is None
+
+
+def scheduled(game_id: str, day: date, **values: object) -> dict[str, object]:
+    """One scheduled game of Boston at home against New York."""
+    row = {**final_score(game_id, day, 0, 0), "label": "", "arena": ""}
+    return {**row, "tipoff_utc": datetime(day.year, day.month, day.day, 23, tzinfo=UTC), **values}
+
+
+def with_schedule(folder: Path, games: Rows, rows: Rows) -> Reference:
+    teams = [{"team_id": key, "team": name, "team_name": name} for key, name in TEAMS.items()]
+    box = [played(7, DAY, "0022300001", pts=20, minutes=30)]
+    people = [{"player_id": 7, "player_name": "Player 7"}]
+    tables = {"teams": teams, "players": people, "games": games, "player_games": box}
+    bundle = write_bundle(folder / "d", schedule_2026_27=rows, **tables)
+    return Reference(build_reference(bundle, folder / "r.db"))
+
+
+def test_a_schedule_hides_no_game_that_was_played(tmp_path: Path) -> None:
+    later = DAY + timedelta(days=3)
+    games = [final_score(f"002230000{number}", DAY, 100 + number, 99) for number in range(1, 5)]
+    undecided = dict.fromkeys(("home_team_id", "home_team", "away_team_id", "away_team"))
+    plan = [
+        scheduled("0022300001", DAY, label="Rivals' week"),
+        scheduled("0022300002", later),  # moved forward after the schedule was published
+        scheduled("0022300003", DAY, label="Cup", **undecided),
+        scheduled("0022300008", DAY),
+        scheduled("0022300009", DAY, **undecided),
+    ]
+    reference = with_schedule(tmp_path, games, plan)
+    slate = reference.slate(DAY)
+    assert [game.game_id[-1] for game in slate] == ["1", "8", "2", "3", "4"]
+    assert [game.label for game in slate] == ["Rivals' week", "", "", "Cup", ""]
+    assert [game.tipoff_utc is not None for game in slate] == [True, True, False, False, False]
+    assert all((game.home_team_id, game.away_team_id) == (HOME, AWAY) for game in slate)
+    assert reference.slate(later) == []
+    assert [game.game_id[-1] for game in reference.undecided(DAY)] == ["9"]
+
+
+def rewritten(path: Path, **columns: pa.Array) -> None:
+    """The same Parquet file with other columns, of whatever type."""
+    table = pq.read_table(path)
+    for name, values in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, values)
+    pq.write_table(table, path)
+
+
+def test_who_is_in_no_list_of_players_keeps_the_name_of_his_box_scores(tmp_path: Path) -> None:
+    rows = [
+        played(7, DAY, "0022300001", minutes=30),
+        {**played(8, DAY, "0022300001", minutes=20), "player_name": "Rook Ie"},
+        played(9, DAY, "0022300001", minutes=10),
+    ]
+    bundle = small_bundle(tmp_path / "d", rows, [final_score("0022300001", DAY, 110, 100)])
+    people = pq.read_table(bundle / "players.parquet")
+    pq.write_table(people.slice(0, 1), bundle / "players.parquet")
+    said: list[str] = []
+    built = build_reference(bundle, tmp_path / "r.db", lambda done, text: said.append(text))
+    reference = Reference(built)
+    assert "Adding 2 players known from box scores alone" in said
+    expected = ["Player 7", "Rook Ie", "Player 9"]
+    assert reference.players()["player_name"].tolist() == expected
+    recent = reference.recent_players(HOME, DAY + timedelta(days=1), 3)
+    assert recent["player_id"].tolist() == [7, 8, 9]
+    assert recent["player_name"].tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "zone", "text", "date64"])
+def test_dates_may_be_of_any_type(bundle: Path, tmp_path: Path, kind: str) -> None:
+    midnight = datetime.combine(DAY, time.min)
+    dates = {
+        "timestamp": pa.array([midnight], pa.timestamp("us")),
+        "zone": pa.array([midnight.replace(tzinfo=EASTERN)], pa.timestamp("ns", "US/Eastern")),
+        "text": pa.array([DAY.isoformat()]),
+        "date64": pa.array([DAY], pa.date64()),
+    }
+    for name in ("games", "player_games"):
+        rewritten(bundle / f"{name}.parquet", game_date=dates[kind])
+    reference = Reference(build_reference(bundle, tmp_path / "r.db"))
+    assert reference.data_as_of() == DAY
+    assert [game.slate_date for game in reference.slate(DAY)] == [DAY]
+    assert len(reference.history(DAY, DAY + timedelta(days=1))) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [pa.array([datetime.combine(DAY, time(19, 30))]), pa.array(["last night"])]
+)
+def test_a_column_without_dates_is_named(bundle: Path, tmp_path: Path, wrong: pa.Array) -> None:
+    rewritten(bundle / "games.parquet", game_date=wrong)
+    with pytest.raises(BundleDamaged, match=r"games\.parquet.*the column game_date has"):
+        build_reference(bundle, tmp_path / "r.db")
+
+
+def test_missing_minutes_are_unknown_minutes(tmp_path: Path) -> None:
+    rows = [
+        {**played(7, DAY, "0022300001", pts=20), "minutes": None},
+        played(8, DAY, "0022300001", pts=5, minutes=12),
+    ]
+    reference = Reference(build_reference(small_bundle(tmp_path / "d", rows), tmp_path / "r.db"))
+    history = reference.history(DAY, DAY + timedelta(days=1))
+    np.testing.assert_array_equal(history.column("minutes"), [np.nan, 12.0])
+    assert history.column("points").tolist() == [20.0, 5.0]
+    frame = reference.player_games()
+    assert frame["minutes"].isna().tolist() == [True, False]
+
+
+def test_a_folder_without_box_scores_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleDamaged, match=r"player_games\.parquet: there is no box score"):
+        build_reference(small_bundle(tmp_path / "d"), tmp_path / "r.db")
+
+
+def test_tables_that_may_be_lacking_are_left_empty(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "schedule_2026_27.parquet").unlink()
+    (bundle / "player_absences.parquet").unlink()
+    with pytest.raises(BundleMissing, match="schedule_"):
+        build_reference(bundle, tmp_path / "r.db")
+    path = build_reference(bundle, tmp_path / "r.db", may_lack=OPTIONAL_TABLES)
+    assert Reference(path).schedule() == ()
+    assert Reference(path).info.content_hash == reference_hash(bundle, OPTIONAL_TABLES)
+    assert len(Reference(path).slate(DAY)) == 1
+
+
+@pytest.fixture
+def learned(bundle: Path, tmp_path: Path) -> Iterator[tuple[apsw.Connection, Reference]]:
+    """An empty state that a test fills by hand, and a reference that reads it as well."""
+    bundled = build_reference(bundle, tmp_path / "r.db")
+    path = tmp_path / "state.db"
+    state = apsw.Connection(str(path))
+    for migration in MIGRATIONS:
+        state.execute(migration.sql)
+
+    @contextmanager
+    def reading() -> Iterator[apsw.Connection]:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.execute("ATTACH ? AS reference", (str(bundled),))
+        yield connection
+        connection.close()
+
+    yield state, Reference(bundled).with_learned(reading)
+    state.close()
+
+
+def test_a_learned_game_without_minutes_is_kept(
+    learned: tuple[apsw.Connection, Reference],
+) -> None:
+    state, reference = learned
+    day = DAY + timedelta(days=1)
+    game = ("0022300002", day.isoformat())
+    state.execute("INSERT INTO games VALUES (?, ?, ?, ?, 101, 99, 'a', '')", (*game, HOME, AWAY))
+    state.execute(
+        "INSERT INTO player_games (game_id, game_date, player_id, team_id, points, rebounds,"
+        " assists, threes, minutes, source, recorded_at)"
+        " VALUES (?, ?, 44, ?, 20, 5, 5, 2, NULL, 'a', '')",
+        (*game, HOME),
+    )
+    history = reference.history(day, day + timedelta(days=1))
+    assert history.column("points").tolist() == [20.0]
+    assert np.isnan(history.column("minutes")).all()
+    # Nobody has said his name yet, and still he is there.
+    recent = reference.recent_players(HOME, day + timedelta(days=1), 1)
+    assert recent["player_name"].tolist() == ["Player 44"]
+
+
+def test_rosters_of_several_teams_are_those_of_each(reference: Reference) -> None:
+    teams = [1610612737, 1610612738, 1610612766]
+    together = reference.rosters(teams, date(2026, 11, 20))
+    assert list(together) == teams
+    for team in teams:
+        alone = reference.roster(team, date(2026, 11, 20))
+        assert together[team].to_dict("records") == alone.to_dict("records")
+        assert len(together[team]) > 10

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import date
 from itertools import pairwise
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -20,12 +20,11 @@ from nba.strength import (
     fit_strength,
     games_of,
     games_of_slate,
-    lineups_of,
 )
 
 DAY = date(2018, 12, 25)
-NOBODY: frozenset[tuple[int, int]] = frozenset()
 HARDEN, HOUSTON = 201935, 1610612745
+NEVER_SEEN = 9_999_999
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +61,25 @@ def one_game(asked: Games, **changes: object) -> Games:
     return replace(game, **{name: np.array([value]) for name, value in changes.items()})
 
 
+def lineups_of(asked: Games, minutes: Mapping[int, Mapping[int, float]]) -> Lineups:
+    """Line-ups of minutes by team id and player id."""
+    rows = [
+        (place, player, player_minutes)
+        for place, team in enumerate(asked.team_id.tolist())
+        for player, player_minutes in minutes[team].items()
+    ]
+    place, player_id, given = zip(*rows, strict=True)
+    return Lineups(np.array(place), np.array(player_id), np.array(given))
+
+
 def probability(
     model: StrengthModel,
     past: Past,
     asked: Games,
     lineups: Lineups | None = None,
-    out: frozenset[tuple[int, int]] = NOBODY,
+    known: Mapping[tuple[int, int], float] | None = None,
 ) -> float:
-    chosen = lineups or model.expected_lineups(past, asked, out)
+    chosen = lineups or model.expected_lineups(past, asked, known=known)
     (given,) = model.forecast(past, asked, chosen).home_win_probability
     return float(given)
 
@@ -129,11 +139,52 @@ def test_without_the_star_the_team_wins_less(
 ) -> None:
     game = one_game(asked)
     usual = probability(model, past, game)
-    without = probability(model, past, game, out=frozenset({(day_number(DAY), HARDEN)}))
+    out = {(day_number(DAY), HARDEN): 0.0}
+    without = probability(model, past, game, known=out)
     assert without < usual - 0.03
-    lineups = model.expected_lineups(past, game, frozenset({(day_number(DAY), HARDEN)}))
-    assert lineups.minutes[lineups.player_id == HARDEN].sum() == 0.0
-    assert np.bincount(lineups.place, lineups.minutes) == pytest.approx([240.0, 240.0])
+    everybody = model.expected_lineups(past, game)
+    lineups = model.expected_lineups(past, game, known=out)
+    his = lineups.player_id == HARDEN
+    assert lineups.minutes[his].sum() == 0.0
+    assert lineups.minutes[~his] == pytest.approx(everybody.minutes[~his]), "newcomers have his"
+    assert np.bincount(everybody.place, everybody.minutes) == pytest.approx([240.0, 240.0])
+
+
+def test_a_word_or_a_cap_on_a_player_moves_his_minutes(
+    model: StrengthModel, past: Past, asked: Games
+) -> None:
+    game, key = one_game(asked), (day_number(DAY), HARDEN)
+
+    def minutes(lineups: Lineups) -> tuple[float, float]:
+        sums = np.bincount(lineups.place, lineups.minutes)
+        return float(lineups.minutes[lineups.player_id == HARDEN].sum()), float(sums[0])
+
+    usual, _ = minutes(model.expected_lineups(past, game))
+    half, _ = minutes(model.expected_lineups(past, game, shares={key: 0.5}))
+    assert half == pytest.approx(0.5 * usual)
+    doubtful, _ = minutes(model.expected_lineups(past, game, known={key: 0.25}))
+    certain, team = minutes(model.expected_lineups(past, game, known={key: 1.0}))
+    assert doubtful < usual < certain
+    assert team == pytest.approx(240.0)
+
+
+def test_rosters_say_whose_player_somebody_is(
+    model: StrengthModel, past: Past, asked: Games
+) -> None:
+    game = one_game(asked)
+    visitors = int(game.away_team_id[0])
+    usual = model.expected_lineups(past, game)
+    at_home, away = (set(usual.player_id[usual.place == place].tolist()) for place in (0, 1))
+    teams = dict.fromkeys(at_home, HOUSTON) | dict.fromkeys({*away, HARDEN}, visitors)
+    listed = model.expected_lineups(past, game, teams={**teams, NEVER_SEEN: HOUSTON})
+    assert set(listed.player_id[listed.place == 0].tolist()) == at_home - {HARDEN}
+    assert set(listed.player_id[listed.place == 1].tolist()) == away | {HARDEN}
+    # His new team has played once since his last game, and he was not there.
+    assert 10.0 < listed.minutes[listed.player_id == HARDEN][0] < 20.0
+    assert probability(model, past, game, listed) < probability(model, past, game) - 0.03
+    nobody = model.expected_lineups(past, game, teams={})
+    assert len(nobody.player_id) == 0
+    assert probability(model, past, game, nobody) > 0.5, "two average teams, and the home edge"
 
 
 def test_minutes_for_better_players_win_more(
@@ -245,18 +296,23 @@ def test_missing_minutes_and_games_without_box_scores_are_passed_over(
 def test_a_team_can_play_twice_on_a_day(
     model: StrengthModel, past: Past, games: Games, asked: Games
 ) -> None:
-    known = games.before(DAY)
-    twice = known.take(np.append(np.arange(len(known)), np.argmax(known.day)))
+    known, history = games.before(DAY), past.history
+    # The last game of all is played again on the same day, with the same box scores.
+    last = max(np.flatnonzero(np.isin(known.game, history.game)), key=lambda row: known.day[row])
+    again = np.flatnonzero(history.game == known.game[last])
+    assert len(again) >= 16
+    game = np.append(history.game, history.game[again] + 5_000)
+    rows = history.take(np.append(np.arange(len(history)), again))
+    rows = replace(rows, game=game)
+    rows = rows.take(np.lexsort((rows.game, rows.day, rows.player_id)))
+    twice = known.take(np.append(np.arange(len(known)), last))
     twice.game[-1] += 5_000
-    again = model.past(past.history, twice)
+    both = model.past(rows, twice)
     double = asked.take(np.array([0, 0]))
-    given = model.forecast(again, double, model.expected_lineups(again, double))
+    given = model.forecast(both, double, model.expected_lineups(both, double))
     assert given.home_win_probability[0] == given.home_win_probability[1]
     assert np.isfinite(given.home_points).all()
-
-
-def test_an_evening_takes_little_time(model: StrengthModel, past: Past, asked: Games) -> None:
-    assert len(past.history) > 50_000
-    started = perf_counter()
-    model.forecast(past, asked, model.expected_lineups(past, asked))
-    assert perf_counter() - started < 0.5  # 5 ms on an idle machine
+    # Neither of the two sees the other, so whichever comes first teaches the same.
+    learned = both.learned[np.isin(rows.game, [known.game[last], known.game[last] + 5_000])]
+    assert (learned[::2] == learned[1::2]).all()
+    assert np.abs(learned).max() > 0.0

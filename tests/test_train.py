@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nba.errors import ModelDamaged
@@ -21,8 +23,9 @@ from nba.features import asked_of, features_of
 from nba.history import History
 from nba.model import Model, load_model, save_model, shipped_model
 from nba.model.__main__ import main
-from nba.model.artefact import SHIPPED, code_hash
+from nba.model.artefact import SHIPPED
 from nba.model.fitting import fit_model
+from nba.model.versions import training_hash
 from nba.reference import Reference, build_reference, reference_hash
 from nba.stats import MARKETS
 from nba.strength import games_of
@@ -67,12 +70,10 @@ def test_the_command_trains_what_a_program_does(
     data: Path,
     saved: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     target = tmp_path / "trained.npz"
-    monkeypatch.setattr(sys, "argv", ["nba.model", "--data", str(data), "--to", str(target)])
-    main()
+    assert main(["--data", str(data), "--to", str(target)]) == 0
     # A second training, and from a second reference: the same to the byte.
     assert target.read_bytes() == saved.read_bytes()
     shown = capsys.readouterr()
@@ -81,10 +82,45 @@ def test_the_command_trains_what_a_program_does(
     assert "100%" in shown.err
 
 
+def without(data: Path, folder: Path, *names: str) -> Path:
+    shutil.copytree(data, folder)
+    for name in names:
+        (folder / name).unlink()
+    return folder
+
+
+def test_neither_schedule_nor_absences_are_needed(data: Path, tmp_path: Path) -> None:
+    names = ("schedule_2026_27.parquet", "player_absences.parquet")
+    bare = without(data, tmp_path / "data", *names)
+    assert main(["--data", str(bare), "--to", str(tmp_path / "trained.npz")]) == 0
+    assert load_model(tmp_path / "trained.npz").trained_until.year == int(SEASONS[-1][:4])
+
+
+def test_what_training_lacks_is_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "trained.npz"
+    two = without(data, tmp_path / "two")
+    for name in ("games", "player_games"):
+        frame = pd.read_parquet(two / f"{name}.parquet")
+        frame[frame["season"].isin(SEASONS[:2])].to_parquet(two / f"{name}.parquet", index=False)
+    lacking = {
+        tmp_path / "nowhere": "failed for nowhere: there is no such folder",
+        without(data, tmp_path / "bare", "games.parquet"): "failed for games.parquet:",
+        two: "failed for two: the data has box scores of 2 seasons, and 3 are needed",
+    }
+    for folder, words in lacking.items():
+        assert main(["--data", str(folder), "--to", str(target)]) == 2
+        assert words in capsys.readouterr().err
+    assert not target.exists()
+    assert main(["--data", str(data), "--to", str(tmp_path / "no folder" / "model.npz")]) == 2
+    assert "Writing the model failed for model.npz" in capsys.readouterr().err
+
+
 def test_a_model_says_what_it_was_made_from(reference: Reference, model: Model) -> None:
     newest = date(int(SEASONS[-1][:4]), 10, 20).toordinal() + 3 * (EVENINGS - 1)
     assert model.trained_until.toordinal() == newest
-    assert (model.code_hash, model.data_hash) == (code_hash(), reference.info.content_hash)
+    assert (model.code_hash, model.data_hash) == (training_hash(), reference.info.content_hash)
     assert set(model.players.markets) == set(MARKETS)
     other = replace(model, data_hash="other games")
     assert other.version != model.version
@@ -146,7 +182,7 @@ def with_format(number: int) -> Change:
 
 
 FOREIGN: dict[str, Change] = {
-    "another format": with_format(2),
+    "another format": with_format(1),
     "no description": lambda entries: entries.pop("about.json"),
     "a list for a description": lambda entries: entries.update({"about.json": b"[]"}),
     "no JSON": lambda entries: entries.update({"about.json": b"\xff{"}),
@@ -228,7 +264,7 @@ def test_nothing_is_unpickled(saved: Path, tmp_path: Path) -> None:
 def test_the_shipped_model_is_that_of_this_code_and_these_games() -> None:
     shipped = shipped_model()
     forgotten = "train the model anew: make train"
-    assert shipped.code_hash == code_hash(), forgotten
+    assert shipped.code_hash == training_hash(), forgotten
     assert shipped.data_hash == reference_hash(DATA), forgotten
     assert SHIPPED.stat().st_size < 1_000_000
 

@@ -16,6 +16,7 @@ from jobs.configuration import OwnerSettings
 from nba.availability import Availability
 from nba.slate import PlayerProjection, SlateProjection
 from nba.slate_csv import slate_csv
+from nba.stats import Market
 from tests.app_process import CHECKOUT
 from tests.applications import count_rows, running, settings_for
 from tests.test_live_page import APP_SECONDS, captions, players_of
@@ -144,6 +145,7 @@ def test_tables_set_now_beside_then(
     chosen = {star.player_id}
     [game] = games_before_and_after(before, without_star, chosen).to_dict("records")
     assert star.team in game["Game"]
+    assert game["Home wins now"][-3] == ".", "one man may move it by less than a point"
     assert game["Home wins now"] != game["Home wins then"]
     players = players_before_and_after(before, without_star, chosen).set_index("Player")
     assert set(players["Team"]) == {star.team}
@@ -178,13 +180,17 @@ def headings(test: AppTest) -> list[str]:
     return [heading.value.replace("\\", "") for heading in test.main.subheader]
 
 
-def select_row(test: AppTest, row: int) -> None:
-    """Select a row of the players' table, as a click on its box does."""
+def select_cell(test: AppTest, row: int, column: str) -> None:
+    """Select a cell of the players' table, as a click on it does."""
     [table] = [found for found in test.main.dataframe if "PTS" in found.value]
     states = test._tree.get_widget_states()
+    [*others] = [one for one in states.widgets if one.id != table.proto.id]
+    del states.widgets[:]
+    states.widgets.extend(others)
     state = states.widgets.add()
     state.id = table.proto.id
-    state.string_value = json.dumps({"selection": {"rows": [row], "columns": [], "cells": []}})
+    selection = {"rows": [], "columns": [], "cells": [[row, column]]}
+    state.string_value = json.dumps({"selection": selection})
     test._run(states)
     assert not test.exception
 
@@ -212,9 +218,9 @@ def test_points_rebounds_and_assists_together_have_a_column(application: Applica
 def test_a_selected_player_is_explained(application: Application, star: PlayerProjection) -> None:
     test = opened()
     assert not [one for one in headings(test) if one.startswith("Why")]
-    assert "Select a row to see why." in captions(test)
+    assert "Select a number to see below why it is what it is." in captions(test)
     # The table begins with who scores most.
-    select_row(test, 0)
+    select_cell(test, 0, "Player")
     mean = star.bands["points"].mean
     assert f"Why {mean:.1f} points · {star.player_name}" in headings(test)
     [table] = test.main.table
@@ -222,6 +228,38 @@ def test_a_selected_player_is_explained(application: Application, star: PlayerPr
     said = [one.value for one in test.main.markdown if "More than" in one.value]
     assert len(said) == 1
     assert "%" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "market", "unit"),
+    [
+        ("REB", "rebounds", "rebounds"),
+        ("MIN range", "minutes", "minutes"),
+        ("3PM actual", "threes", "threes made"),
+        ("PRA", "pra", "points + rebounds + assists"),
+    ],
+)
+def test_the_number_that_is_selected_is_explained(
+    application: Application, star: PlayerProjection, column: str, market: Market, unit: str
+) -> None:
+    test = opened()
+    select_cell(test, 0, column)
+    mean = star.bands[market].mean
+    assert f"Why {mean:.1f} {unit} · {star.player_name}" in headings(test)
+
+
+def test_another_number_can_be_chosen_and_the_next_selection_counts(
+    application: Application, star: PlayerProjection
+) -> None:
+    test = opened()
+    select_cell(test, 0, "REB")
+    [box] = [one for one in test.main.selectbox if one.label == "Number to explain"]
+    box.select("threes").run()
+    assert f"Why {star.bands['threes'].mean:.1f} threes made · {star.player_name}" in headings(test)
+    select_cell(test, 1, "REB")
+    [why] = [one for one in headings(test) if one.startswith("Why")]
+    assert " rebounds · " in why
+    assert star.player_name not in why
 
 
 def test_a_visitor_may_ask_what_if(application: Application, star: PlayerProjection) -> None:
@@ -235,7 +273,7 @@ def test_a_visitor_may_ask_what_if(application: Application, star: PlayerProject
     assert not test.exception
     [players] = [found.value for found in test.main.dataframe if "Minutes then" in found.value]
     assert star.player_name in set(players["Player"])
-    [games] = [found.value for found in test.main.dataframe if "Home wins then" in found.value]
+    [games] = [found.value for found in test.main.table if "Home wins then" in found.value]
     assert len(games) == 1
     assert count_rows(application, "runs") == 0
 
@@ -251,3 +289,14 @@ def test_a_cap_on_the_page(application: Application, star: PlayerProjection) -> 
     [players] = [found.value for found in test.main.dataframe if "Minutes then" in found.value]
     then = players.set_index("Player")["Minutes then"].to_dict()
     assert then[star.player_name] <= 10.0 + 1e-6
+
+
+def test_teams_that_cannot_fill_a_game_are_named() -> None:
+    def page() -> None:
+        from ui.what_if import show_short_teams
+
+        show_short_teams(("NYK", "ATL"))
+        show_short_teams(())
+
+    test = AppTest.from_function(page).run()
+    assert [one.value.partition(":")[0] for one in test.warning] == ["ATL, NYK"]

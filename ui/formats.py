@@ -69,13 +69,14 @@ def age_in_days(days: int) -> str:
     return "1 day" if days == 1 else f"{days} days"
 
 
-def percent(share: float) -> str:
-    """0.634 as 63%; never a certainty that rounding made."""
-    if 0 < share < 0.005:
-        return "<1%"
-    if 0.995 < share < 1:
-        return ">99%"
-    return f"{share:.0%}"
+def percent(share: float, places: int = 0) -> str:
+    """0.634 as 63%, or as 63.4%; never a certainty that rounding made."""
+    least = 10.0**-places
+    if 0 < share < 0.005 * least:
+        return f"<{least:g}%"
+    if 1 - 0.005 * least < share < 1:
+        return f">{100 - least:g}%"
+    return f"{share:.{places}%}"
 
 
 def plain(text: str) -> str:

@@ -31,6 +31,7 @@ __all__ = ["show_lines"]
 
 _ANSWER: Final = "lines_answer"
 _TURN: Final = "lines_turn"
+_PASTED: Final = "the pasted lines"
 _ROWS_SHOWN: Final = 500
 _LARGEST_MEGABYTES: Final = 10
 
@@ -41,22 +42,24 @@ _COLUMNS: Final = (
     ("line", "the number, usually with .5"),
     ("over_price, under_price", "optional: American odds such as -110 or +120"),
 )
+# What a visitor came for stands first: the rest is beyond the edge of a narrow screen.
 _SHOWN: Final = {
-    "date": "Date",
     "player": "Player",
     "market": "Market",
     "line": "Line",
-    "origin": "Origin",
-    "mean": "Mean",
     "median": "Median",
     "over": "Over",
+    "lean": "Leans to",
+    "actual": "Actual",
+    "result": "Its side",
+    "date": "Date",
+    "mean": "Mean",
     "push": "Push",
     "under": "Under",
     "no_vig_over": "Over by prices",
-    "lean": "Model leans to",
-    "actual": "Actual",
-    "result": "Its side",
+    "origin": "Origin",
 }
+_RECORD_FIRST: Final = ("Market", "n", "Note", "Won–lost–push", "Share won (95%)", "Origin")
 _CHANCES: Final = {
     "over": "the model's chance of more than the line",
     "push": "the model's chance of just the line",
@@ -121,11 +124,8 @@ def show_lines(frame: Frame) -> None:
 
 def _show_format() -> None:
     with st.expander("What the file looks like", icon=":material/table:"):
-        st.dataframe(
-            pd.DataFrame(_COLUMNS, columns=["Column", "What it holds"]),
-            hide_index=True,
-            width="stretch",
-        )
+        # Unlike the other tables it is read, not searched: its words wrap on a phone.
+        st.table(pd.DataFrame(_COLUMNS, columns=["Column", "What it holds"]).set_index("Column"))
         st.caption(
             f"At most {MAX_ROWS:,} rows and {MAX_EVENINGS} dates at a time. Separated by comma, "
             "semicolon or tab; other columns are passed over. A file with an unreadable value is "
@@ -147,7 +147,7 @@ def _compare(frame: Frame, upload: UploadedFile | None, pasted: str) -> _Answer:
         return _Answer("", refusal="Take a file or pasted lines, not both: clear one of the two.")
     if upload is None and not pasted.strip():
         return _Answer("", refusal="Choose a file or paste lines first.")
-    name = "the pasted lines" if upload is None else upload.name
+    name = _PASTED if upload is None else upload.name
     # Half a character, which no file can hold, is refused where files are.
     content = pasted.encode("utf-8", "surrogatepass") if upload is None else upload.getvalue()
     bar = st.progress(0.0, text="Reading the lines")
@@ -166,10 +166,17 @@ def _compare(frame: Frame, upload: UploadedFile | None, pasted: str) -> _Answer:
 
 def _show_report(name: str, report: LinesReport) -> None:
     st.subheader("Record")
-    st.caption(plain(f"{name}: {counts_line(report)} {standing_line(report)}"))
+    what = "The pasted lines" if name == _PASTED else name
+    st.caption(plain(f"{what}: {counts_line(report)} {standing_line(report)}"))
     if report.records:
+        table = record_table(report.records)
+        others = [name for name in table if name not in _RECORD_FIRST]
         st.dataframe(
-            record_table(report.records), hide_index=True, width="stretch", height="content"
+            table[[*_RECORD_FIRST, *others]],
+            hide_index=True,
+            width="stretch",
+            height="content",
+            column_config={"Market": st.column_config.TextColumn(pinned=True)},
         )
     for note in record_notes(report.records):
         st.caption(plain(note))
@@ -241,7 +248,7 @@ def _column_config() -> dict[str, ColumnConfig]:
             format="%.1f", help="as likely above as below; judged by the error"
         ),
         "Actual": st.column_config.NumberColumn(format="%d"),
-        "Model leans to": st.column_config.TextColumn(help="the side that it thinks more likely"),
+        "Leans to": st.column_config.TextColumn(help="the side that the model thinks more likely"),
         "Its side": st.column_config.TextColumn(help="what became of the side it leans to"),
     }
     for name, words in _CHANCES.items():

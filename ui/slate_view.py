@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 import streamlit as st
 
@@ -20,11 +21,21 @@ from ui.data_age import show_data_age
 from ui.fetching import fetch_button, show_last_fetch
 from ui.formats import full_date, moment, plain
 from ui.frame import Frame
-from ui.tables import games_columns, games_table, player_columns, players_table, sorted_players
-from ui.what_if import show_what_if
+from ui.tables import (
+    games_columns,
+    games_table,
+    market_of_column,
+    player_columns,
+    players_table,
+    sorted_players,
+)
+from ui.what_if import show_short_teams, show_what_if
 from ui.why import show_why
 
 __all__ = ["show_slate"]
+
+_TABLE_PIXELS: Final = 528
+"""Fourteen players: what is said of the selected one stands below without much scrolling."""
 
 
 def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
@@ -58,6 +69,7 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
     if not is_past:
         show_editor(frame, projection)
     outcome = frame.application.outcome(slate_date)
+    show_short_teams(projection.short_teams)
     st.dataframe(
         games_table(projection, frame.zone, outcome.scores),
         hide_index=True,
@@ -176,21 +188,21 @@ def _show_players(frame: Frame, projection: SlateProjection, outcome: Outcome) -
         players_table(players, outcome.actuals),
         hide_index=True,
         width="stretch",
-        height=min(38 + 35 * len(players), 740),
+        height=min(38 + 35 * len(players), _TABLE_PIXELS),
         column_config=player_columns(),
         placeholder="–",
         on_select="rerun",
-        selection_mode="single-row",
-        # A selection is a row's number: with other rows it would be another player's.
+        selection_mode="single-cell",
+        # A selection is by a row's number: with other rows it would be another player's.
         key=f"players_{zlib.crc32(names.encode())}",
     )
     st.caption(
-        "MIN minutes, PTS points, REB rebounds, AST assists, 3PM threes made, PRA points + "
+        "PTS points, REB rebounds, AST assists, 3PM threes made, MIN minutes, PRA points + "
         "rebounds + assists: the expected value. Range: 10th to 90th percentile, so about four "
-        "games of five should fall within. Select a row to see why."
+        "games of five should fall within. Select a number to see below why it is what it is."
     )
-    for row in table.selection.rows:
-        show_why(frame, projection.slate_date, players[row])
+    for row, column in table.selection.cells:
+        show_why(frame, projection.slate_date, players[row], market_of_column(column))
     st.download_button(
         "Download this slate as CSV",
         slate_csv(projection),

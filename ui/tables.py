@@ -20,6 +20,7 @@ __all__ = [
     "expected_score",
     "games_columns",
     "games_table",
+    "market_of_column",
     "player_columns",
     "players_table",
     "sorted_players",
@@ -38,7 +39,8 @@ MARKET_LABELS: Mapping[Market, str] = {
 }
 """The stats, and points + rebounds + assists."""
 
-_SHOWN: tuple[Market, ...] = ("minutes", "points", "rebounds", "assists", "threes", "pra")
+# Points come first: a phone shows two or three columns beside the name.
+_SHOWN: tuple[Market, ...] = ("points", "rebounds", "assists", "threes", "minutes", "pra")
 
 PRIOR_NOTE = "fewer than ten NBA games: blended with his position's average"
 
@@ -78,8 +80,8 @@ def games_columns() -> dict[str, ColumnConfig]:
     return {
         "Expected score": st.column_config.TextColumn(help="points of the away and the home team"),
         "Elo": st.column_config.TextColumn(
+            "Home by Elo",
             help="the home team's chance by plain Elo ratings, which know results only",
-            width="small",
         ),
     }
 
@@ -101,8 +103,6 @@ def players_table(
             listed = player.player_id in questionable
             row["Listed"] = Availability.QUESTIONABLE.value if listed else ""
         row["Team"] = player.team
-        row["Against"] = ("vs " if player.is_home else "@ ") + player.opponent
-        row["Position"] = player.position or "–"
         actual = actuals.get((player.game_id, player.player_id))
         for market in _SHOWN:
             band, label = player.bands[market], MARKET_LABELS[market]
@@ -110,6 +110,8 @@ def players_table(
             if actuals:
                 row[f"{label} actual"] = None if actual is None else _actual(actual, market)
             row[f"{label} range"] = f"{band.floor:.0f}–{band.ceiling:.0f}"
+        row["Against"] = ("vs " if player.is_home else "@ ") + player.opponent
+        row["Position"] = player.position or "–"
         row["Note"] = PRIOR_NOTE if player.from_prior else ""
         rows.append(row)
     return pd.DataFrame(rows)
@@ -118,6 +120,12 @@ def players_table(
 def sorted_players(players: Iterable[PlayerProjection]) -> list[PlayerProjection]:
     """In the order of `players_table`."""
     return sorted(players, key=lambda player: -player.bands["points"].mean)
+
+
+def market_of_column(name: str) -> Market | None:
+    """The market of a column of `players_table`: REB, REB actual and REB range are rebounds."""
+    label = name.removesuffix(" actual").removesuffix(" range")
+    return next((market for market, text in MARKET_LABELS.items() if text == label), None)
 
 
 def _actual(actual: Mapping[Stat, int], market: Market) -> int | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from jobs.errors import EXPLAINED
 from nba.availability import Availability
@@ -14,9 +15,14 @@ from nba.slate import PlayerProjection, SlateProjection
 from nba.stats import Market
 from ui.formats import percent, plain
 from ui.frame import Frame
-from ui.tables import expected_score
+from ui.tables import MARKET_LABELS, expected_score
 
-__all__ = ["games_before_and_after", "players_before_and_after", "show_what_if"]
+__all__ = [
+    "games_before_and_after",
+    "players_before_and_after",
+    "show_short_teams",
+    "show_what_if",
+]
 
 _COMPARED: Final[Mapping[str, Market]] = {"Minutes": "minutes", "Points": "points"}
 _NUMBERS: Final = ("Minutes now", "Minutes then", "Points now", "Points then")
@@ -78,19 +84,41 @@ def show_what_if(frame: Frame, projection: SlateProjection) -> None:
             st.error(plain(str(error)))
             return
         chosen = {*out, *([] if capped is None else [capped])}
-        for table in (
-            games_before_and_after(projection, after, chosen),
+        show_short_teams(set(after.short_teams) - set(projection.short_teams))
+        st.table(games_before_and_after(projection, after, chosen).set_index("Game"))
+        st.dataframe(
             players_before_and_after(projection, after, chosen),
-        ):
-            st.dataframe(
-                table,
-                hide_index=True,
-                width="stretch",
-                height="content",
-                placeholder="–",
-                column_config=dict.fromkeys(_NUMBERS, st.column_config.NumberColumn(format="%.1f")),
+            hide_index=True,
+            width="stretch",
+            height="content",
+            placeholder="–",
+            # A phone shows the first three or four.
+            column_order=["Player", *_NUMBERS, "Team"],
+            column_config=_columns(),
+        )
+        st.caption(
+            "Now: as projected above. Then: with what you chose. The away team's points first."
+        )
+
+
+def show_short_teams(teams: Collection[str]) -> None:
+    """Warn of teams that cannot fill a game; nothing without any."""
+    if teams:
+        st.warning(
+            f"{', '.join(sorted(teams))}: who is left cannot fill the 240 minutes of a game. "
+            "What is shown is for less than a game.",
+            icon=":material/group_off:",
+        )
+
+
+def _columns() -> dict[str, ColumnConfig]:
+    columns: dict[str, ColumnConfig] = {"Player": st.column_config.TextColumn(pinned=True)}
+    for label, market in _COMPARED.items():
+        for moment in ("now", "then"):
+            columns[f"{label} {moment}"] = st.column_config.NumberColumn(
+                f"{MARKET_LABELS[market]} {moment}", format="%.1f", help="the expected value"
             )
-        st.caption("Now: as projected above. Then: with what you chose.")
+    return columns
 
 
 def games_before_and_after(
@@ -103,8 +131,8 @@ def games_before_and_after(
         [
             {
                 "Game": f"{now.game.away_team} @ {now.game.home_team}",
-                "Home wins now": percent(now.home_win_probability),
-                "Home wins then": percent(then[now.game.game_id].home_win_probability),
+                "Home wins now": percent(now.home_win_probability, places=1),
+                "Home wins then": percent(then[now.game.game_id].home_win_probability, places=1),
                 "Expected score now": expected_score(now),
                 "Expected score then": expected_score(then[now.game.game_id]),
             }

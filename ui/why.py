@@ -32,11 +32,20 @@ UNITS: Final[Mapping[Market, str]] = {
 _HIGHEST_LINE: Final = 150.0
 
 
-def show_why(frame: Frame, slate_date: date, player: PlayerProjection) -> None:
-    """What makes one player's mean, and the chance of any line."""
+def show_why(
+    frame: Frame, slate_date: date, player: PlayerProjection, selected: Market | None = None
+) -> None:
+    """What makes one player's mean, and the chance of any line; `selected` is shown first."""
     with st.container(border=True):
         heading = st.container()
-        market = st.selectbox("Number to explain", MARKETS, format_func=UNITS.__getitem__)
+        market = st.selectbox(
+            "Number to explain",
+            MARKETS,
+            index=0 if selected is None else MARKETS.index(selected),
+            format_func=UNITS.__getitem__,
+            # Another number that is selected is another field, which begins with it.
+            key=f"why_{player.game_id}_{player.player_id}_{selected}",
+        )
         unit, band = UNITS[market], player.bands[market]
         heading.subheader(f"Why {band.mean:.1f} {unit} · {plain(player.player_name)}")
         try:

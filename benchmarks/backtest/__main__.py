@@ -2,7 +2,11 @@
 
 Prints tables and writes, for each season, benchmarks/backtest-SEASON.json with all figures, and
 tables and plots in the folder of that name. For several seasons there is one more of each, with
-their rows put together.
+their rows put together, averages over the seasons, and what was to be reached.
+
+Yardsticks are what others said of the same games: forecasts.parquet, prop_lines_consensus.parquet
+and prop_lines_points.parquet, each from the data's own folder if it is there, else from
+../shared/data; with YARDSTICKS=folder from that one alone.
 """
 
 from __future__ import annotations
@@ -24,22 +28,27 @@ from benchmarks.backtest.season import (
     first_year_of,
     play_season,
     season_figures,
-    together_figures,
 )
 from benchmarks.backtest.sources import (
     CHECKOUT,
     DEFAULT_DATA,
     open_data,
     read_yardsticks,
-    yardstick_folder,
+    yardstick_files,
+    yardstick_text,
 )
 from benchmarks.backtest.tables import season_text, together_text
+from benchmarks.backtest.together import together_figures
 from commands.progress import ProgressBar
 from nba.errors import NbaError
 
 __all__ = ["main"]
 
 _DIGITS: Final = 6
+
+
+class FolderNotWritten(NbaError):
+    """Figures or what is kept between runs have no place."""
 
 
 def main(words: Sequence[str] | None = None, make: MakeProjector = prepare_projector) -> int:
@@ -61,7 +70,9 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, default=DEFAULT_DATA, help="a folder laid out like data/"
     )
-    parser.add_argument("--yardsticks", type=Path, help="a folder with forecasts and market lines")
+    parser.add_argument(
+        "--yardsticks", type=Path, help="the one folder to look for forecasts and market lines"
+    )
     parser.add_argument(
         "--folder", type=Path, default=CHECKOUT / "benchmarks", help="where figures are written"
     )
@@ -73,9 +84,13 @@ def _run(options: argparse.Namespace, make: MakeProjector, bar: ProgressBar) -> 
     seasons: list[str] = list(dict.fromkeys(options.seasons))
     for season in seasons:
         first_year_of(season)
-    yardsticks = read_yardsticks(yardstick_folder(options.data, options.yardsticks))
-    options.cache.mkdir(parents=True, exist_ok=True)
+    files = yardstick_files(options.data, options.yardsticks)
+    yardsticks = read_yardsticks(files)
+    for folder in (options.cache, options.folder):
+        _make(folder)
     data = open_data(options.data, options.cache, bar)
+    bar.clear()
+    print(yardstick_text(files), end="\n\n")
     played: list[Played] = []
     for season in seasons:
         started = time.monotonic()
@@ -92,6 +107,18 @@ def _run(options: argparse.Namespace, make: MakeProjector, bar: ProgressBar) -> 
         text = together_text(together)
         print(text, end="\n\n")
         _save(options.folder, f"{min(seasons)}-to-{max(seasons)}", together, text)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderNotWritten(
+            "Making a folder",
+            str(folder),
+            error.strerror or type(error).__name__,
+            "Name places that can be written to with --folder and --cache",
+        ) from error
 
 
 def _save(folder: Path, name: str, figures: dict[str, Any], text: str) -> None:

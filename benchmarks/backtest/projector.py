@@ -24,7 +24,6 @@ from nba.model import Model, load_model, save_model
 from nba.model.fitting import fit_model
 from nba.reference import Reference
 from nba.slate import SlateProjection, project_slate
-from nba.stats import MARKETS, SUMMED
 from nba.strength import games_of
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "Setting",
     "TrainedProjector",
     "cache_key",
-    "market_values",
     "prepare_projector",
     "without_results",
 ]
@@ -149,17 +147,6 @@ def _trained(setting: Setting, first_year: int) -> Model:
     save_model(model, unfinished)
     unfinished.replace(path)
     return model
-
-
-def market_values(history: History) -> Floats:
-    """What players did, of the shape (rows, markets); NaN where the source has no number."""
-    columns = [
-        sum((history.column(one) for one in SUMMED), np.zeros(len(history), np.float64))
-        if market == "pra"
-        else history.column(market)
-        for market in MARKETS
-    ]
-    return np.column_stack(columns).astype(np.float64)
 
 
 def without_results(rows: History) -> History:

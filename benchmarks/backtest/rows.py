@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.backtest.projector import RowForecasts, market_values
+from benchmarks.backtest.projector import RowForecasts
 from nba import evaluation
 from nba.history import History
+from nba.model.training import market_values
 from nba.stats import MARKETS
 
 __all__ = ["FULL_HISTORY_GAMES", "NEVER", "market_frames", "scored", "season_rows"]
@@ -52,7 +53,7 @@ def market_frames(
     asked = history.take(rows)
     earlier = evaluation.earlier_games(history, asked)
     places = _places(history, asked, earlier)
-    values = market_values(history)
+    values = market_values(history).astype(np.float64)
     minutes = forecasts.mean[:, MARKETS.index("minutes")]
     frames: dict[str, pd.DataFrame] = {}
     for column, market in enumerate(MARKETS):
@@ -80,7 +81,11 @@ def market_frames(
 
 
 def scored(frame: pd.DataFrame) -> pd.Series[bool]:
-    """The rows that count: ten earlier games, an actual number, and every average."""
+    """The rows that count: ten earlier games, and a number for what happened.
+
+    An average has none where all the games that it looks at lack theirs; such a row is no
+    comparison and counts in no figure either.
+    """
     known = frame[["actual", *evaluation.AVERAGES]].notna().all(axis=1)
     return known & (frame["earlier_games"] >= FULL_HISTORY_GAMES)
 

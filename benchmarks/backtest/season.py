@@ -1,9 +1,9 @@
-"""One season played again, and what is said of it and of several seasons together."""
+"""One season played again, and what is said of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,8 +25,9 @@ from benchmarks.backtest.projector import (
 from benchmarks.backtest.replay import Replay, replay, result_table
 from benchmarks.backtest.rows import market_frames, season_rows
 from benchmarks.backtest.sources import Data, Yardsticks
-from benchmarks.backtest.wins import OTHERS, game_frame, win_figures
+from benchmarks.backtest.wins import game_frame, win_figures
 from nba.errors import NbaError
+from nba.history import History
 from nba.stats import MARKETS
 
 __all__ = [
@@ -35,7 +36,6 @@ __all__ = [
     "first_year_of",
     "play_season",
     "season_figures",
-    "together_figures",
 ]
 
 Figures = dict[str, Any]
@@ -44,6 +44,7 @@ _SEASON: Final = re.compile(r"(\d{4})-(\d{2})")
 _EPOCH: Final = date(1970, 1, 1)
 _PREPARED: Final = 0.35
 _ROWS_DONE: Final = 0.45
+_NAMED_AT_MOST: Final = 5
 
 
 class NothingToReplay(NbaError):
@@ -56,6 +57,7 @@ class Played:
 
     `markets` has a frame for each market, as `rows.market_frames` makes them, with the columns
     line (NaN without one) and those of the rival bands. `games` is as `wins.game_frame` makes it.
+    `notes` say what of the data could not be taken as it is, a sentence each.
     """
 
     season: str
@@ -65,6 +67,7 @@ class Played:
     games: pd.DataFrame
     replay: Replay
     inactive: pd.DataFrame | None
+    notes: tuple[str, ...] = ()
 
 
 def first_year_of(season: str) -> int:
@@ -131,6 +134,7 @@ def play_season(
         games=games,
         replay=shown,
         inactive=inactive,
+        notes=tuple(_notes(data, history.take(rows), games)),
     )
 
 
@@ -141,6 +145,7 @@ def season_figures(played: Played) -> Figures:
         "season": played.season,
         "model": played.version,
         "data": played.data_hash,
+        "notes": list(played.notes),
         "markets": {market: market_figures(played.markets[market]) for market in MARKETS},
         "wins": win_figures(played.games),
         "shown": shown,
@@ -150,27 +155,31 @@ def season_figures(played: Played) -> Figures:
     }
 
 
-def together_figures(seasons: Sequence[Played]) -> Figures:
-    """Several seasons' rows and games put together, and their win figures averaged by season."""
-    markets = {}
-    for market in MARKETS:
-        frame = pd.concat([one.markets[market] for one in seasons], ignore_index=True)
-        markets[market] = market_figures(frame)
-    games = pd.concat([one.games for one in seasons], ignore_index=True)
-    return {
-        "seasons": [one.season for one in seasons],
-        "models": [one.version for one in seasons],
-        "markets": markets,
-        "wins": win_figures(games),
-        "wins_by_season": {one.season: _short_wins(one.games) for one in seasons},
-    }
+def _notes(data: Data, played: History, games: pd.DataFrame) -> Iterator[str]:
+    """What the data lacks for a season; `games` are those of its slates with a final score."""
+    ids = np.unique(played.game)
+    unseen = np.setdiff1d(ids, games["game"])
+    if len(unseen):
+        yield (
+            f"{len(unseen):,} of {len(ids):,} games with box scores are on no slate with a final"
+            f" score, and in no figure of wins or of what is shown: {_named(unseen)}."
+        )
+    bare = np.setdiff1d(games["game"], ids)
+    if len(bare):
+        yield f"{len(bare):,} games have a final score and no box score: {_named(bare)}."
+    for name, words in (("minutes", "minutes"), ("threes", "threes"), ("fga", "shots")):
+        unknown = int(np.isnan(played.column(name)).sum())
+        if unknown:
+            yield f"{unknown:,} of {len(played):,} player-games have no {words}."
+    unlisted = data.unlisted.intersection(int(one) for one in np.unique(played.player_id))
+    if unlisted:
+        yield f"Not in players.parquet: {_named(sorted(unlisted))}."
 
 
-def _short_wins(games: pd.DataFrame) -> Figures:
-    figures = win_figures(games)
-    names = ("n", "log_loss", "brier", "accuracy", "elo_log_loss")
-    others = [f"{name}_log_loss" for name in OTHERS.values()]
-    return {name: figures[name] for name in (*names, *others)}
+def _named(ids: Iterable[int]) -> str:
+    known = [str(one) for one in ids]
+    more = len(known) - _NAMED_AT_MOST
+    return ", ".join(known[:_NAMED_AT_MOST]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _part(progress: Progress, begin: float, end: float) -> Progress:

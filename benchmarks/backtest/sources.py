@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,27 +17,32 @@ from benchmarks.backtest.projector import Progress
 from nba.errors import BundleDamaged, BundleMissing
 from nba.history import History
 from nba.reference import Reference, build_reference, reference_hash
-from nba.reference_tables import TABLES
+from nba.reference_tables import OPTIONAL_TABLES, SCHEMA_VERSION
 
 __all__ = [
     "CHECKOUT",
     "DEFAULT_DATA",
+    "DEFAULT_YARDSTICKS",
+    "YARDSTICK_FILES",
     "Data",
     "Yardsticks",
     "open_data",
     "read_yardsticks",
-    "yardstick_folder",
+    "yardstick_files",
+    "yardstick_text",
 ]
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 DEFAULT_DATA: Final = CHECKOUT / "data"
 DEFAULT_YARDSTICKS: Final = CHECKOUT.parent / "shared" / "data"
 
-_OPTIONAL: Final = ("schedule", "absences")
 _CONSENSUS: Final = "prop_lines_consensus.parquet"
 _POINTS_LINES: Final = "prop_lines_points.parquet"
 _FORECASTS: Final = "forecasts.parquet"
-_CLOSING: Final = ("closing_line", "market_implied_seanqin")
+YARDSTICK_FILES: Final = (_FORECASTS, _CONSENSUS, _POINTS_LINES)
+# The probability that the closing spread implies is known for every season since 2019-20 and comes
+# first; that of moneylines, known until January 2023, where it is missing.
+_CLOSING: Final = ("market_implied_seanqin", "closing_line")
 _FORECAST_COLUMNS: Final = ("closing", "fivethirtyeight", "closing_spread", "closing_total")
 
 
@@ -49,12 +51,14 @@ class Data:
     """A data folder's games.
 
     `inactive` has the columns game (its id as a number) and player_id of those listed as inactive;
-    None where the folder has no such list.
+    None where the folder has no such list. `unlisted` are those who have box scores and no row in
+    players.parquet.
     """
 
     reference: Reference
     history: History
     inactive: pd.DataFrame | None
+    unlisted: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,52 +79,50 @@ def open_data(folder: Path, cache: Path, progress: Progress) -> Data:
 
     The reference built from it stays in `cache`. Raises BundleMissing or BundleDamaged.
     """
-    if not folder.is_dir():
-        raise BundleMissing(
-            "Opening the data", str(folder), "there is no such folder", "Name one like data/"
-        )
-    with _whole(folder) as bundle:
-        name = f"reference-{reference_hash(bundle)[:16]}.db"
-        reference = Reference(build_reference(bundle, cache / name, progress))
-    return Data(reference, reference.history(date.min, date.max), _inactive(folder))
+    # Another version of the tables is another file: one that is read is never built anew.
+    name = f"reference-{SCHEMA_VERSION}-{reference_hash(folder, OPTIONAL_TABLES)[:16]}.db"
+    built = build_reference(folder, cache / name, progress, may_lack=OPTIONAL_TABLES)
+    reference = Reference(built)
+    history = reference.history(date.min, date.max)
+    listed = _read(folder / "players.parquet", ("player_id",))
+    known = set() if listed is None else set(listed["player_id"])
+    unlisted = frozenset(int(one) for one in np.unique(history.player_id) if one not in known)
+    return Data(reference, history, _inactive(folder), unlisted)
 
 
-def yardstick_folder(data: Path, asked: Path | None) -> Path:
-    """The folder to look for yardsticks: the one asked for, the data's, or for ours the usual one.
+def yardstick_files(data: Path, asked: Path | None) -> dict[str, Path]:
+    """Where each of YARDSTICK_FILES is, without those that are nowhere.
 
-    BundleMissing if the folder that was asked for is not there.
+    In the folder that was asked for, and nowhere else. If none was: in the data's own, or where it
+    has no such file in the usual one. BundleMissing if the folder that was asked for is not there.
     """
-    if asked is not None:
-        if not asked.is_dir():
-            raise BundleMissing(
-                "Opening the yardsticks", str(asked), "there is no such folder", "Name another"
-            )
-        return asked
-    return DEFAULT_YARDSTICKS if data.resolve() == DEFAULT_DATA.resolve() else data
+    if asked is not None and not asked.is_dir():
+        raise BundleMissing(
+            "Opening the yardsticks", str(asked), "there is no such folder", "Name another"
+        )
+    folders = (data, DEFAULT_YARDSTICKS) if asked is None else (asked,)
+    found: dict[str, Path] = {}
+    for name in YARDSTICK_FILES:
+        path = next((one / name for one in folders if (one / name).exists()), None)
+        if path is not None:
+            found[name] = path
+    return found
 
 
-def read_yardsticks(folder: Path) -> Yardsticks:
-    """The yardsticks of a folder; BundleDamaged if one is no Parquet file or lacks columns."""
-    return Yardsticks(lines=_lines(folder), forecasts=_forecasts(folder))
+def yardstick_text(files: Mapping[str, Path]) -> str:
+    """Which yardsticks there are, a line each."""
+    return "\n".join(
+        f"Yardstick {name}: {files[name].parent if name in files else 'none'}"
+        for name in YARDSTICK_FILES
+    )
 
 
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """The folder, or one beside it in which what may be missing is there without rows."""
-    missing = [
-        table for table in TABLES if table.name in _OPTIONAL and not list(folder.glob(table.files))
-    ]
-    if not missing:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as name:
-        whole = Path(name)
-        for path in folder.glob("*.parquet"):
-            os.symlink(path.resolve(), whole / path.name)
-        for table in missing:
-            columns = {source: pa.array([], pa.string()) for _, source in table.columns}
-            pq.write_table(pa.table(columns), whole / table.files.replace("*", "none"))
-        yield whole
+def read_yardsticks(files: Mapping[str, Path]) -> Yardsticks:
+    """The yardsticks in files by name; BundleDamaged if one is no Parquet file or lacks columns."""
+    return Yardsticks(
+        lines=_lines(files.get(_CONSENSUS), files.get(_POINTS_LINES)),
+        forecasts=_forecasts(files.get(_FORECASTS)),
+    )
 
 
 def _inactive(folder: Path) -> pd.DataFrame | None:
@@ -133,10 +135,10 @@ def _inactive(folder: Path) -> pd.DataFrame | None:
     ).astype(np.int64)
 
 
-def _lines(folder: Path) -> pd.DataFrame | None:
+def _lines(consensus_path: Path | None, points_path: Path | None) -> pd.DataFrame | None:
     keys = ["game_id", "player_id", "market"]
-    consensus = _read(folder / _CONSENSUS, (*keys, "line"))
-    points = _read(folder / _POINTS_LINES, ("game_id", "player_id", "line"))
+    consensus = _read(consensus_path, (*keys, "line"))
+    points = _read(points_path, ("game_id", "player_id", "line"))
     if points is not None:
         medians = points.assign(market="points").groupby(keys)["line"].median()
         points = medians.reset_index()
@@ -155,9 +157,9 @@ def _lines(folder: Path) -> pd.DataFrame | None:
     ).reset_index(drop=True)
 
 
-def _forecasts(folder: Path) -> pd.DataFrame | None:
+def _forecasts(path: Path | None) -> pd.DataFrame | None:
     columns = ("game_id", "source", "home_win_prob", "home_spread", "total")
-    rows = _read(folder / _FORECASTS, columns)
+    rows = _read(path, columns)
     if rows is None:
         return None
     rows = rows.assign(game=rows["game_id"].astype(np.int64))
@@ -168,7 +170,6 @@ def _forecasts(folder: Path) -> pd.DataFrame | None:
     found = pd.DataFrame(
         index=np.unique(rows["game"]), columns=list(_FORECAST_COLUMNS), dtype=float
     )
-    # A moneyline's probability where there is one, else what the closing spread implies.
     for source in _CLOSING:
         if source in by_source:
             part = by_source[source].reindex(found.index)
@@ -181,8 +182,8 @@ def _forecasts(folder: Path) -> pd.DataFrame | None:
     return found
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
-    if not path.exists():
+def _read(path: Path | None, columns: tuple[str, ...]) -> pd.DataFrame | None:
+    if path is None or not path.exists():
         return None
     try:
         table = pq.read_table(path, columns=list(columns))

@@ -13,9 +13,11 @@ __all__ = ["season_text", "together_text"]
 Figures = dict[str, Any]
 
 _NONE: Final = "–"
+_OVER_ALL: Final = ("log_loss", "elo_log_loss")
 _ROWS: Final = (
     "Regular season, each game projected from the games of earlier dates, by a model trained on"
-    " seasons before. Rows: whoever played, had ten earlier games, and has every average."
+    " seasons before. Rows: whoever played and had ten earlier games. The closing line is the"
+    " probability that the closing spread implies, that of the moneylines where it is missing."
 )
 
 
@@ -24,6 +26,7 @@ def season_text(figures: Figures) -> str:
     parts = [
         f"# Backtest of {figures['season']} with {figures['model']}",
         _ROWS,
+        _notes(figures["notes"]),
         _errors(figures["markets"]),
         _bands(figures["markets"]),
         _groups(figures["markets"]["points"], "points"),
@@ -41,19 +44,46 @@ def together_text(figures: Figures) -> str:
     """The tables of several seasons put together."""
     parts = [
         f"# Backtest of {', '.join(figures['seasons'])} together",
+        _notes(figures["notes"]),
+        _goals(figures["goals"]),
         _errors(figures["markets"]),
         _bands(figures["markets"]),
         _groups(figures["markets"]["points"], "points"),
         _lines(figures["markets"]),
         _by_season(figures["wins_by_season"]),
+        _averages(figures["wins_averages"]),
         _wins(figures["wins"]),
         _reliability(figures["wins"]),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
+def _notes(notes: Sequence[str]) -> str:
+    return "\n".join(f"- {note}" for note in notes)
+
+
+def _goals(goals: Sequence[Figures]) -> str:
+    if not goals:
+        return ""
+    rows = [
+        [
+            *(one["goal"], _seasons(one["seasons"]), _count(one["n"])),
+            *(_signed(one["found"], 4), _interval(one, 4), one["wanted"]),
+            "yes" if one["holds"] else "no",
+        ]
+        for one in goals
+    ]
+    header = ["goal", "seasons", "n", "found", "95% interval", "wanted", "reached"]
+    return _table("What was to be reached", header, rows)
+
+
+def _seasons(seasons: Sequence[str]) -> str:
+    return seasons[0] if len(seasons) == 1 else f"{seasons[0]} to {seasons[-1]}"
+
+
 def _errors(markets: Figures) -> str:
-    header = ["market", "n", "MAE", *AVERAGES, "best average", "MAE beside it", "95% interval"]
+    header = ["market", "n", "MAE", *AVERAGES, "MAE beside ewma_8"]
+    header += ["best average", "MAE beside it", "95% interval"]
     rows = []
     for market in MARKETS:
         one = markets[market]
@@ -63,6 +93,7 @@ def _errors(markets: Figures) -> str:
             [
                 *(market, _count(one["n"]), _number(one["mae"])),
                 *(_number(one["baselines"][name]) for name in AVERAGES),
+                _share(one["mae"], one["baselines"]["ewma_8"]),
                 *(best or _NONE, _signed(beside.get("difference")), _interval(beside)),
             ]
         )
@@ -195,20 +226,32 @@ def _reliability(wins: Figures) -> str:
 
 
 def _by_season(seasons: Figures) -> str:
-    names = ("log_loss", "elo_log_loss", "fivethirtyeight_log_loss", "closing_line_log_loss")
+    rows = []
+    for season, one in seasons.items():
+        row = [season, _count(one["n"]), *(_number(one[name], 4) for name in _OVER_ALL)]
+        for beside in one["beside"].values():
+            row += [_count(beside["n"]), _number(beside["model_log_loss"], 4)]
+            row.append(_number(beside["log_loss"], 4))
+        rows.append(row)
+    header = ["season", "n", "log loss", "Elo"]
+    for name in next(iter(seasons.values()))["beside"]:
+        header += [f"n, {name}", "log loss there", name]
+    return _table("Home win by season, each yardstick on the games that it has", header, rows)
+
+
+def _averages(averages: Sequence[Figures]) -> str:
+    if not averages:
+        return ""
     rows = [
-        [season, _count(one["n"]), *(_number(one[name], 4) for name in names)]
-        for season, one in seasons.items()
+        [
+            *(one["against"], _seasons(one["seasons"]), _count(one["n"])),
+            *(_number(one["model_log_loss"], 4), _number(one["log_loss"], 4)),
+            _signed(one["difference"], 4),
+        ]
+        for one in averages
     ]
-    averages = []
-    for name in names:
-        known = [one[name] for one in seasons.values() if one[name] is not None]
-        averages.append(_number(sum(known) / len(known), 4) if len(known) == len(rows) else _NONE)
-    rows.append(
-        ["average of the seasons", _count(sum(one["n"] for one in seasons.values())), *averages]
-    )
-    header = ["season", "n", "log loss", "Elo", "FiveThirtyEight", "closing line"]
-    return _table("Home win by season", header, rows)
+    header = ["yardstick", "seasons", "n", "model", "yardstick's", "difference"]
+    return _table("Home win, log loss averaged over seasons, on identical games", header, rows)
 
 
 def _shown(shown: Figures) -> str:
@@ -276,6 +319,10 @@ def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 def _number(value: float | None, digits: int = 3) -> str:
     return _NONE if value is None else f"{value:.{digits}f}"
+
+
+def _share(value: float | None, of: float | None) -> str:
+    return f"{value / of - 1.0:+.1%}" if value is not None and of else _NONE
 
 
 def _signed(value: float | None, digits: int = 3) -> str:

@@ -45,11 +45,13 @@ class EarlierGames:
     """Where in a history the games before each of some asked rows lie.
 
     Each array has one place for each asked row: the player's games of earlier dates are the
-    history's rows from `starts` to before `ends`, those of the same season from `season_starts`.
+    history's rows from `starts` to before `ends`, those of the same season from `season_starts`,
+    and those of the latest season in which there are any from `latest_season_starts`.
     """
 
     starts: Integers
     season_starts: Integers
+    latest_season_starts: Integers
     ends: Integers
 
     @property
@@ -77,15 +79,22 @@ def earlier_games(history: History, asked: History) -> EarlierGames:
 def simple_averages(values: Floats, earlier: EarlierGames) -> dict[str, Floats]:
     """The averages named in `AVERAGES`, each of the shape (asked rows,), NaN without a game.
 
-    `values` has one number for each row of the history. A game without a number keeps its place.
+    `values` has one number for each row of the history. Before a player's first game of a season
+    the season's mean is that of his latest one. Games without a number are passed over by the last
+    five and the seasons' means, which reach further back for them; in a weighted average they keep
+    their place.
     """
-    starts, ends = earlier.starts, earlier.ends
+    known = np.concatenate(([0], (~np.isnan(values)).cumsum()))
+    numbers = values[~np.isnan(values)]
+    starts, ends = known[earlier.starts], known[earlier.ends]
+    seasons = known[np.minimum(earlier.season_starts, earlier.ends)]
+    latest = known[np.minimum(earlier.latest_season_starts, earlier.ends)]
     found = {
-        "season_mean": _average(values, earlier.season_starts, ends),
-        "last_5": _average(values, np.maximum(starts, ends - _LAST_GAMES), ends),
+        "season_mean": _average(numbers, np.where(seasons < ends, seasons, latest), ends),
+        "last_5": _average(numbers, np.maximum(starts, ends - _LAST_GAMES), ends),
     }
     for name, half_life in _HALF_LIVES.items():
-        found[name] = _ewma(values, starts, ends, half_life)
+        found[name] = _ewma(values, earlier.starts, earlier.ends, half_life)
     return found
 
 
@@ -134,10 +143,16 @@ def _earlier(
     player, day, season = asked
     by_date = owners * _DAYS_PER_PLAYER + days
     by_season = owners * _DAYS_PER_PLAYER + seasons
+    starts = np.searchsorted(owners, player)
+    ends = np.searchsorted(by_date, player * _DAYS_PER_PLAYER + day)
+    latest = season
+    if len(seasons):
+        latest = np.where(ends > starts, seasons[np.maximum(ends - 1, 0)], season)
     return EarlierGames(
-        starts=np.searchsorted(owners, player),
+        starts=starts,
         season_starts=np.searchsorted(by_season, player * _DAYS_PER_PLAYER + season),
-        ends=np.searchsorted(by_date, player * _DAYS_PER_PLAYER + day),
+        latest_season_starts=np.searchsorted(by_season, player * _DAYS_PER_PLAYER + latest),
+        ends=ends,
     )
 
 

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nba.features.asked import Asked, asked_of
 from nba.features.form import FORM, NEWCOMER_GAMES, form_of, newcomers_of
-from nba.features.lineups import LINEUPS, MISSED_GAMES, lineups_of, play_chances
+from nba.features.lineups import LINEUPS, lineups_of
 from nba.features.roles import roles_after, roles_of
-from nba.features.teams import TEAMS, team_games_of, teams_of
+from nba.features.squads import MISSED_GAMES, fit_chances
+from nba.features.teams import TEAMS, team_games_of, team_results, teams_of
 from nba.history import BOX_SCORE, Floats, History, history_of
 
 __all__ = [
@@ -28,8 +30,8 @@ __all__ = [
     "Asked",
     "asked_of",
     "features_of",
+    "fit_chances",
     "newcomers_of",
-    "play_chances",
 ]
 
 FEATURES: Final = (*FORM, *TEAMS, *LINEUPS)
@@ -46,13 +48,14 @@ def features_of(
     asked: Asked,
     *,
     newcomers: Floats,
-    chances: Floats,
+    chances: NDArray[np.float64] | None,
     known: Mapping[tuple[int, int], float] | None = None,
 ) -> Floats:
     """The columns FEATURES for each asked row, float32, NaN where nothing is known.
 
-    `newcomers` is as `newcomers_of` gives it, `chances` as `play_chances` does. `known` says by day
-    and player id who is more or less likely to play than his absences alone say; see `lineups_of`.
+    `newcomers` is as `newcomers_of` gives it, `chances` as `fit_chances` does, None if everybody is
+    to play. `known` says by day and player id who is more or less likely to play than his absences
+    alone say; see `lineups_of`.
     """
     if not len(history):
         history = _NOBODYS_GAME
@@ -60,7 +63,7 @@ def features_of(
     own = roles_of(history, roles, asked.player_id, asked.day)
     return np.concatenate(
         [
-            form_of(history, asked, newcomers),
+            form_of(history, asked, newcomers, *team_results(history)),
             teams_of(team_games_of(history, roles), asked, own),
             lineups_of(history, asked, roles, own, chances, known),
         ],

@@ -14,7 +14,7 @@ from nba.features.asked import Asked
 from nba.features.windows import DAYS, Timeline, average, weighted, weights
 from nba.history import BOX_SCORE, Floats, History, Integers
 
-__all__ = ["FORM", "NEWCOMER_GAMES", "form_of", "newcomers_of", "season_start"]
+__all__ = ["FORM", "NEWCOMER_GAMES", "form_of", "newcomers_of"]
 
 NEWCOMER_GAMES: Final = 10
 """Below this many earlier games the prior has a share."""
@@ -26,6 +26,9 @@ _LONGEST_DAYS_OFF: Final = 120.0
 _LONGEST_TENURE: Final = 40.0
 _RATE_HALF_LIFE: Final = 25.0
 _RATE_PRIOR_MINUTES: Final = 60.0
+# In a game that is lost or won by more than this the bench plays sooner.
+_CLOSE_POINTS: Final = np.float32(8.0)
+_USUAL_GAP: Final = 11.0
 
 _AVERAGES: Final[tuple[tuple[str, tuple[float, ...]], ...]] = (
     ("minutes", (1.0, 2.5, 6.0, 15.0, 40.0)),
@@ -54,6 +57,7 @@ FORM: Final = (
     *("minutes_sd", "points_sd", "minutes_last", "minutes_second_last", "minutes_season"),
     *("games_season", "games", "tenure", "days_off"),
     *("games_since_break", "minutes_before_break"),
+    *("minutes_close_4", "minutes_close_12", "last_gap", "recent_gap", "recent_margin"),
 )
 """The columns of `form_of`."""
 
@@ -74,8 +78,17 @@ def newcomers_of(history: History) -> Floats:
     return averages
 
 
-def form_of(history: History, asked: Asked, newcomers: Floats) -> Floats:
-    """The columns FORM for each asked row, float32."""
+def form_of(
+    history: History, asked: Asked, newcomers: Floats, margins: Floats, overtime: Floats
+) -> Floats:
+    """The columns FORM for each asked row, float32.
+
+    `margins` (rows of the history,) are by how many points his team won, `overtime` how often it
+    played the minutes of a game without overtime; see `team_results`.
+    """
+    gap = np.abs(np.nan_to_num(margins))
+    closeness = np.exp(-np.maximum(gap - _CLOSE_POINTS, 0.0) / _CLOSE_POINTS)
+    regular_minutes = history.column("minutes") / np.maximum(overtime, np.float32(1.0))
     timeline = Timeline.of(history.player_id, history.day)
     result = np.empty((len(asked), len(FORM)), np.float32)
     column = {name: FORM.index(name) for name in FORM}
@@ -97,10 +110,12 @@ def form_of(history: History, asked: Asked, newcomers: Floats) -> Floats:
         minutes = one("minutes")
         rate_weights = weights(_WINDOW, _RATE_HALF_LIFE)
         for name in _RATES:
-            counted = np.where(np.isnan(one(name)), np.float32(np.nan), minutes)
+            counts = ~np.isnan(one(name)) & ~np.isnan(minutes)
+            nothing = np.float32(0.0)
             usual = prior[name] / max(prior["minutes"], 1.0)
-            total = weighted(np.nan_to_num(counted), rate_weights) + _RATE_PRIOR_MINUTES
-            made = weighted(np.nan_to_num(one(name)), rate_weights) + _RATE_PRIOR_MINUTES * usual
+            total = weighted(np.where(counts, minutes, nothing), rate_weights)
+            made = weighted(np.where(counts, one(name), nothing), rate_weights)
+            total, made = total + _RATE_PRIOR_MINUTES, made + _RATE_PRIOR_MINUTES * usual
             found[:, column[f"{name}_rate"]] = made / total
         found[:, column["minutes_sd"]] = _deviation(minutes, 10.0)
         found[:, column["points_sd"]] = _deviation(one("points"), 20.0)
@@ -124,14 +139,24 @@ def form_of(history: History, asked: Asked, newcomers: Floats) -> Floats:
         found[:, column["minutes_before_break"]] = before - np.where(
             since < _BREAK_WINDOW, found[:, column["minutes_2.5"]], before
         )
+        for half_life in (4.0, 12.0):
+            counts = np.where(known & ~np.isnan(minutes), closeness[place], np.float32(0.0))
+            weight = counts * weights(_WINDOW, half_life)
+            played = (weight * np.nan_to_num(regular_minutes[place])).sum(axis=1)
+            counted = weight.sum(axis=1)
+            otherwise = found[:, column["minutes_6" if half_life < 6 else "minutes_15"]]
+            found[:, column[f"minutes_close_{half_life:g}"]] = np.where(
+                counted > 0, played / np.maximum(counted, np.float32(1e-6)), otherwise
+            )
+        gaps = np.where(known, np.abs(margins[place]), np.float32(np.nan))
+        signed = np.where(known, margins[place], np.float32(np.nan))
+        four = weights(_WINDOW, 4.0)
+        found[:, column["last_gap"]] = average(gaps, weights(_WINDOW, 1.0), _USUAL_GAP, share)
+        found[:, column["recent_gap"]] = average(gaps, four, _USUAL_GAP, share)
+        found[:, column["recent_margin"]] = average(signed, four, 0.0, share)
         days_off = np.where(known[:, 0], asked.day[part] - history.day[place[:, 0]], DAYS)
         found[:, column["days_off"]] = np.minimum(days_off, _LONGEST_DAYS_OFF)
     return result
-
-
-def season_start(season: Integers) -> Integers:
-    """The first of August before a season, as a day."""
-    return (season - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64) + 212
 
 
 def _around_break(days: Integers, today: Integers, minutes: Floats) -> tuple[Floats, Floats]:

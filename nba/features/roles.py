@@ -30,7 +30,7 @@ _PRIOR: Final = 0.18
 def roles_after(history: History) -> Integers:
     """The role of each row's player by all his games up to that row, (rows,)."""
     made = history.column("rebounds") + 2.0 * history.column("blk") - history.column("assists")
-    known = ~np.isnan(made)
+    known = ~np.isnan(made) & ~np.isnan(history.column("minutes"))
     first = np.searchsorted(history.player_id, history.player_id)
     score = _so_far(np.where(known, made, 0.0), first) + _PRIOR * _PRIOR_MINUTES
     minutes = _so_far(np.where(known, history.column("minutes"), 0.0), first) + _PRIOR_MINUTES

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nba.features.asked import Asked
-from nba.features.form import season_start
 from nba.features.roles import ROLES
 from nba.features.windows import DAYS, Timeline, weighted, weights
 from nba.history import Floats, History, Integers
 
-__all__ = ["TEAMS", "TeamGames", "team_games_of", "teams_of"]
+__all__ = ["TEAMS", "TeamGames", "team_games_of", "team_results", "teams_of"]
 
 Doubles = NDArray[np.float64]
 
@@ -24,6 +23,7 @@ _PRIOR_GAMES: Final = 3.0
 _HOME_POINTS: Final = 2.2
 """Points that playing at home adds to a net rating; it only orders games by how close they are."""
 _LONGEST_REST: Final = 10
+_TEAM_MINUTES: Final = 240.0
 
 TEAMS: Final = (
     *("opponent_defence", "opponent_offence", "own_offence", "own_defence"),
@@ -45,6 +45,7 @@ class TeamGames:
 
     timeline: Timeline
     day: Integers
+    season: Integers
     own: dict[str, Doubles]
     other: dict[str, Doubles]
 
@@ -78,9 +79,26 @@ def team_games_of(history: History, roles: Integers) -> TeamGames:
     return TeamGames(
         timeline=Timeline.of(team[order], day[order]),
         day=day[order],
+        season=history.season[first][order],
         own={name: values[order] for name, values in own.items()},
         other={name: values[order] for name, values in other.items()},
     )
+
+
+def team_results(history: History) -> tuple[Floats, Floats]:
+    """By how many points each row's team won, and its minutes over those of a game, (rows,).
+
+    Points are those of the box scores, NaN where the other side has none; with overtime minutes are
+    more than once a game's.
+    """
+    key = history.game * 100 + history.team_id % 100
+    keys, place = np.unique(key, return_inverse=True)
+    points = np.bincount(place, np.nan_to_num(history.column("points")), len(keys))
+    minutes = np.bincount(place, np.nan_to_num(history.column("minutes")), len(keys))
+    opposite = history.game * 100 + history.opponent_id % 100
+    found = np.minimum(np.searchsorted(keys, opposite), max(len(keys) - 1, 0))
+    margin = np.where(keys[found] == opposite, points[place] - points[found], np.nan)
+    return margin.astype(np.float32), (minutes[place] / _TEAM_MINUTES).astype(np.float32)
 
 
 def teams_of(games: TeamGames, asked: Asked, roles: Integers) -> Floats:
@@ -124,7 +142,7 @@ def teams_of(games: TeamGames, asked: Asked, roles: Integers) -> Floats:
         "own_rest": rest[own],
         "opponent_rest": rest[opponent],
         "games_in_six_days": in_six_days[own],
-        "team_game": _calendar(games, asked.team_id, asked.day, season_start(asked.season))[1],
+        "team_game": _games_of_season(games, asked),
         "is_regular": asked.is_regular,
     }
     return np.column_stack([columns[name] for name in TEAMS]).astype(np.float32)
@@ -180,3 +198,11 @@ def _calendar(
     last = games.day[np.maximum(end - 1, 0)] if len(games.day) else np.zeros(len(end), np.int64)
     rest = np.where(has_played, np.minimum(day - last, _LONGEST_REST), _LONGEST_REST)
     return rest, end - games.timeline.end(team, since)
+
+
+def _games_of_season(games: TeamGames, asked: Asked) -> Integers:
+    """How many games of the asked season each team has played."""
+    seasons = games.timeline.owner * DAYS + games.season
+    begin = np.searchsorted(seasons, asked.team_id * DAYS + asked.season)
+    played: Integers = np.maximum(games.timeline.end(asked.team_id, asked.day) - begin, 0)
+    return played

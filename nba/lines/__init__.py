@@ -13,14 +13,14 @@ from nba.lines.forecasts import (
     Evening,
     ForecastOrigin,
     MarketForecast,
-    Over,
 )
 from nba.lines.joining import JoinedLine, Result, Side, join_lines
-from nba.lines.markets import MARKETS, Market, market_of
+from nba.lines.markets import market_of
 from nba.lines.matching import Line, Matched, Repeated, match_lines
 from nba.lines.reading import MAX_BYTES, MAX_EVENINGS, MAX_ROWS, LineRow, read_lines
 from nba.lines.record import TOO_FEW, LineErrors, LineRecord, PricedRecord, record_of
 from nba.lines.report import EXAMPLE, WARNING, LinesReport, compare_lines
+from nba.stats import MARKETS, Market
 
 __all__ = [
     "EXAMPLE",
@@ -46,7 +46,6 @@ __all__ = [
     "Market",
     "MarketForecast",
     "Matched",
-    "Over",
     "PricedRecord",
     "Reason",
     "Repeated",

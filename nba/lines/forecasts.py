@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import floor
 from statistics import NormalDist
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
-from nba.lines.markets import Market
-from nba.model.distribution import Count, count_quantiles
+from nba.model.distribution import Count, Distribution, count_quantiles
+from nba.stats import Market
 
-__all__ = ["BandDistribution", "CountOfBand", "Evening", "ForecastOrigin", "MarketForecast", "Over"]
+__all__ = ["BandDistribution", "CountOfBand", "Evening", "ForecastOrigin", "MarketForecast"]
 
 _NORMAL: Final = NormalDist()
 _TENTH: Final = -_NORMAL.inv_cdf(0.1)
@@ -26,16 +26,6 @@ _SKEW: Final = 0.5 * (2.0 / 3.141592653589793) ** 0.5
 _FARTHEST_MEDIAN: Final = 0.05
 _NARROWEST: Final = 1e-6
 _VARIANCE_RATIOS: Final = np.arange(1.02, 3.0, 0.02)
-
-
-class Over(Protocol):
-    """The distribution of a whole number to come."""
-
-    def over(self, line: float) -> float:
-        """The probability (0..1) of more than `line`."""
-
-    def exactly(self, line: float) -> float:
-        """The probability (0..1) of just `line`; 0 unless it is a whole number."""
 
 
 class ForecastOrigin(StrEnum):
@@ -58,7 +48,7 @@ class MarketForecast:
 
     mean: float
     median: float
-    distribution: Over
+    distribution: Distribution
     origin: ForecastOrigin
 
 

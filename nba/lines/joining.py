@@ -32,7 +32,7 @@ class Result(StrEnum):
     NO_LEAN = "no lean"
     NOT_KNOWN_YET = "not known yet"
     DID_NOT_PLAY = "did not play"
-    NOT_EXPECTED = "not expected to play"
+    NOT_EXPECTED = "no game, or not expected to play"
     NOT_PROJECTED = "market not projected"
 
 

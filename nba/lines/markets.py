@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
-__all__ = ["MARKETS", "Market", "market_of"]
+from nba.stats import Market
 
-Market = Literal["points", "rebounds", "assists", "threes", "minutes", "pra"]
-
-MARKETS: Final[tuple[Market, ...]] = (
-    "points",
-    "rebounds",
-    "assists",
-    "threes",
-    "minutes",
-    "pra",
-)
-"""Every market, in the order of screens and files; pra is points + rebounds + assists."""
+__all__ = ["market_of"]
 
 _NAMES: Final[Mapping[Market, tuple[str, ...]]] = {
     "points": ("points", "point", "pts", "p"),

@@ -8,8 +8,8 @@ from datetime import date
 from typing import Final
 
 from nba.lines.errors import LeftOut, Reason
-from nba.lines.markets import MARKETS, Market
 from nba.lines.reading import LineRow
+from nba.stats import MARKETS, Market
 
 __all__ = ["Line", "Matched", "Repeated", "match_lines"]
 

@@ -12,7 +12,8 @@ from datetime import date
 from typing import Final, TypeVar
 
 from nba.lines.errors import LineProblem, LinesRejected
-from nba.lines.markets import Market, market_of
+from nba.lines.markets import market_of
+from nba.stats import Market
 
 __all__ = ["MAX_BYTES", "MAX_EVENINGS", "MAX_ROWS", "LineRow", "read_lines"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from nba.evaluation import Interval, bootstrap_interval, mae, wilson_interval
 from nba.lines.forecasts import ForecastOrigin
 from nba.lines.joining import JoinedLine, Result
-from nba.lines.markets import MARKETS, Market
 from nba.lines.odds import break_even, profit_if_won
+from nba.stats import MARKETS, Market
 
 __all__ = ["TOO_FEW", "LineErrors", "LineRecord", "PricedRecord", "record_of"]
 

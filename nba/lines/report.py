@@ -24,10 +24,10 @@ WARNING: Final = (
 
 EXAMPLE: Final = (
     "date,player,market,line,over_price,under_price\n"
-    "2024-11-20,Nikola Jokic,points,29.5,-110,-110\n"
-    "2024-11-20,Jayson Tatum,PTS+REB+AST,42.5,-105,-125\n"
-    "2024-11-20,Luka Dončić,threes,3,+120,-150\n"
-    "2026-11-20,Jalen Brunson,assists,6.5,,\n"
+    "2024-12-25,Nikola Jokic,points,29.5,-110,-110\n"
+    "2024-12-25,Jayson Tatum,PTS+REB+AST,42.5,-105,-125\n"
+    "2024-12-25,Luka Dončić,threes,3,+120,-150\n"
+    "2026-11-20,Devin Booker,assists,6.5,,\n"
 )
 
 

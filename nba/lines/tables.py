@@ -80,7 +80,7 @@ def record_table(records: Sequence[LineRecord]) -> pd.DataFrame:
 def record_notes(records: Sequence[LineRecord]) -> list[str]:
     """What a reader of the record must know to read it rightly."""
     if not records:
-        return ["No line has a result yet, so there is no record."]
+        return ["No line has a result, so there is no record."]
     notes = [
         "Won and lost are the model's side: the one that it thinks more likely.",
         "Errors are mean absolute, of the model's median and of the line, on the same lines.",

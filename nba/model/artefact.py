@@ -22,17 +22,17 @@ from nba.history import Floats
 from nba.model.linear import Linear, Shift
 from nba.model.players import MarketModel, PlayerModel, Quantile
 from nba.model.trees import Trees
+from nba.model.versions import projecting_hash
 from nba.stats import MARKETS
 from nba.strength import StrengthModel
 
-__all__ = ["SHIPPED", "Model", "code_hash", "load_model", "save_model", "shipped_model"]
+__all__ = ["SHIPPED", "Model", "load_model", "save_model", "shipped_model"]
 
 SHIPPED: Final = Path(__file__).with_name("model.npz")
 """The model that comes with the app."""
 
 _NAME: Final = "minutes-first"
-_FORMAT: Final = 1
-_CODE: Final = ("history.py", "stats.py", "features/*.py", "model/*.py", "strength/*.py")
+_FORMAT: Final = 2
 # Every zip entry carries a date; one for all keeps two trainings the same to the byte.
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 # A damaged archive can also ask for a password or for a compression that zipfile does not know.
@@ -43,34 +43,28 @@ _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 class Model:
     """All that a projection needs beside the games themselves.
 
-    `newcomers` and `chances` are as `nba.features` gives them. `trained_until` is the date of the
-    newest game that it has seen. `code_hash` and `data_hash` say what it was made by and from.
+    `newcomers` and `chances` are as `newcomers_of` and `fit_chances` give them. `trained_until` is
+    the date of the newest game that it has seen. `code_hash` and `data_hash` say what it was made
+    by and from.
     """
 
     players: PlayerModel
     strength: StrengthModel
     newcomers: Floats
-    chances: Floats
+    chances: NDArray[np.float64]
     trained_until: date
     code_hash: str
     data_hash: str
 
     @property
     def version(self) -> str:
-        """The name of the model with eight hexadecimal digits of code and data."""
-        digest = hashlib.sha256(f"{self.code_hash} {self.data_hash}".encode()).hexdigest()
+        """The name of the model with eight hexadecimal digits of all that a projection is made by.
+
+        That is the code and the games of its training, and the code that projects with it.
+        """
+        made_by = f"{self.code_hash} {self.data_hash} {projecting_hash()}"
+        digest = hashlib.sha256(made_by.encode()).hexdigest()
         return f"{_NAME}-{digest[:8]}"
-
-
-def code_hash() -> str:
-    """The SHA-256 of the code that trains and projects."""
-    digest = hashlib.sha256()
-    folder = Path(__file__).parent.parent
-    for pattern in _CODE:
-        for path in sorted(folder.glob(pattern)):
-            digest.update(path.relative_to(folder).as_posix().encode())
-            digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -81,12 +75,15 @@ def save_model(model: Model, path: Path) -> None:
         "code_hash": model.code_hash,
         "data_hash": model.data_hash,
     }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    # Whoever ends it half-way keeps the model that he had.
+    partial = path.with_name(f"{path.name}.partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         _write(archive, "about.json", json.dumps(about, indent=2).encode())
         for name, values in sorted(_arrays_of(model)):
             buffer = io.BytesIO()
             np.save(buffer, values, allow_pickle=False)
             _write(archive, f"{name}.npy", buffer.getvalue())
+    partial.replace(path)
 
 
 def load_model(path: Path) -> Model:
@@ -134,13 +131,13 @@ def _arrays_of(model: Model) -> Iterator[tuple[str, NDArray[Any]]]:
         parts: dict[str, Mapping[str, NDArray[Any]]] = {"linear": one.linear.arrays()}
         if one.mean is not None:
             parts["mean"] = one.mean.arrays()
-        if one.variance_ratio is not None:
-            parts["ratio"] = _shift_arrays(one.variance_ratio)
         for place, quantile in enumerate(one.quantiles):
             parts[f"quantile{place}/shift"] = _shift_arrays(quantile.shift)
             parts[f"quantile{place}/trees"] = quantile.trees.arrays()
             parts[f"quantile{place}/correction"] = _shift_arrays(quantile.correction)
         yield f"{market}/shape", one.shape
+        if one.variance_ratio is not None:
+            yield f"{market}/variance_ratio", np.array([one.variance_ratio])
         for part, arrays in parts.items():
             for name, values in arrays.items():
                 yield f"{market}/{part}/{name}", values
@@ -188,5 +185,5 @@ def _market_of(arrays: Mapping[str, NDArray[Any]]) -> MarketModel:
             for place in places
         ),
         shape=arrays["shape"],
-        variance_ratio=Shift(**below("ratio")) if below("ratio") else None,
+        variance_ratio=float(arrays["variance_ratio"][0]) if "variance_ratio" in arrays else None,
     )

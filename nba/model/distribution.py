@@ -28,6 +28,7 @@ LEVELS: Final = (
 
 _HIGHEST_COUNT: Final = 60
 _NARROWEST: Final = 0.25
+_SHORTEST_STEP: Final = 0.05
 _SMALLEST_RATIO: Final = 1.02
 
 
@@ -47,6 +48,8 @@ class Spread:
 
     `floor` and `ceiling` are the 10th and 90th percentile. `shape` (len(LEVELS),) says where each
     of LEVELS lies: below the median in units of median − floor, above it of ceiling − median.
+    Beyond the first and the last level the chance of still less or more goes on falling as it does
+    between the outermost two, and never ends.
     """
 
     floor: float
@@ -67,8 +70,22 @@ class Spread:
             return 0.0
         side = self.floor if value < self.median else self.ceiling
         width = max(abs(side - self.median), _NARROWEST)
-        found = np.interp((value - self.median) / width, self.shape, LEVELS, left=0.0, right=1.0)
-        return float(found)
+        return _chance_below((value - self.median) / width, self.shape)
+
+
+def _chance_below(step: float, shape: Doubles) -> float:
+    """The chance (0..1) of less than `step` under `Spread.shape`, with exponential tails."""
+    if step < shape[0]:
+        return LEVELS[0] * _tail(shape[0] - step, shape[1] - shape[0], LEVELS[1] / LEVELS[0])
+    if step > shape[-1]:
+        rest, before = 1.0 - LEVELS[-1], 1.0 - LEVELS[-2]
+        return 1.0 - rest * _tail(step - shape[-1], shape[-1] - shape[-2], before / rest)
+    return float(np.interp(step, shape, LEVELS))
+
+
+def _tail(beyond: float, step: float, ratio: float) -> float:
+    """What is left of an outermost chance further out, if it fell by `ratio` over a `step`."""
+    return float(ratio ** (-beyond / max(step, _SHORTEST_STEP)))
 
 
 @dataclass(frozen=True, slots=True)

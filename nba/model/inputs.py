@@ -37,12 +37,13 @@ _FREE: Final = {
 def inputs_of(market: str, features: Floats, minutes: Floats) -> Floats:
     """The inputs of a market, float32; `minutes` (rows,) are projected, and unused for minutes.
 
-    For pra they are those of its three parts together.
+    For pra they are the products of points, and what is expected of its two other parts.
     """
     if market == "minutes":
         return features
-    parts = SUMMED if market == "pra" else (market,)
-    columns = [column for part in parts for column in _products(part, features, minutes)]
+    first, *others = SUMMED if market == "pra" else (market,)
+    columns = _products(first, features, minutes)
+    columns += [minutes * features[:, _PLACES[f"{part}_rate"]] for part in others]
     return np.column_stack([features, minutes, *columns]).astype(np.float32)
 
 

@@ -35,7 +35,10 @@ class Linear:
 
     def filled(self, inputs: Floats) -> Floats:
         """The same with each NaN replaced by its column's average in training."""
-        return np.where(np.isnan(inputs), self.centre.astype(np.float32), inputs)
+        unknown = np.isnan(inputs)
+        if not unknown.any():
+            return inputs
+        return np.where(unknown, self.centre.astype(np.float32), inputs)
 
     def predict(self, inputs: Floats) -> Doubles:
         """One number for each row of `inputs` (rows, columns), without NaN."""

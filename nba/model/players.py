@@ -55,15 +55,15 @@ class MarketModel:
     """One market: a linear forecast, trees for what is left of the mean, and its spread.
 
     Either `quantiles` (10th, 50th, 90th percentile) with their `shape`, or for counts
-    `variance_ratio`: the variance as a multiple of the mean, by the mean. `mean` is None for pra,
-    whose mean is the sum of three.
+    `variance_ratio`: the variance as a multiple of the mean. `mean` is None for pra, whose mean is
+    the sum of three.
     """
 
     linear: Linear
     mean: Trees | None
     quantiles: tuple[Quantile, ...]
     shape: Doubles
-    variance_ratio: Shift | None
+    variance_ratio: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class PlayerModel:
                 floor[:, column], middle[:, column], ceiling[:, column] = found.T
             else:
                 means = mean[:, column]
-                ratio[:, column] = model.variance_ratio.of(means)
+                ratio[:, column] = model.variance_ratio
                 for target, level in zip((floor, middle, ceiling), QUANTILES, strict=True):
                     target[:, column] = count_quantiles(means, ratio[:, column], level)
         shapes: dict[str, Doubles] = {one: self.markets[one].shape for one in MARKETS}

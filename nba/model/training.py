@@ -25,7 +25,7 @@ Doubles = NDArray[np.float64]
 Progress = Callable[[float, str], None]
 
 _SEED: Final = 0
-_RATIO_GROUPS: Final = 20
+_DECIMALS: Final = 9
 _ROLES: Final = 8
 _TREES: Final = {
     "max_iter": 150,
@@ -64,9 +64,9 @@ def fit_players(features: Floats, history: History, progress: Progress) -> Playe
         if market == "minutes":
             minutes = inputs[:, FEATURES.index("minutes_2.5")]
         known = ~np.isnan(target)
-        found[market] = _fit_market(
-            market, inputs[known], target[known], minutes[known], is_last[known]
-        )
+        if not known.all():
+            inputs, target = inputs[known], target[known]
+        found[market] = _fit_market(market, inputs, target, minutes[known], is_last[known])
         if market == "minutes":
             minutes = PlayerModel(found).minutes(features)
     progress(1.0, "Trained")
@@ -83,10 +83,10 @@ def _fit_market(
     if market != "pra":
         mean = _fit_trees(inputs, target - forecast, "squared_error", None)
     if market in COUNTS and mean is not None:
-        means = np.maximum(forecast + mean.predict(inputs), 0.02)
-        squares = (target - means) ** 2
-        ratio = fit_shift(means, squares / means.mean(), np.mean, _RATIO_GROUPS)
-        ratio = Shift(ratio.at, ratio.by * means.mean() / ratio.at)
+        means = np.maximum(forecast[is_last] + mean.predict(inputs[is_last]), 0.02)
+        # One number for all: by the size of the mean it was not better (docs/model.md).
+        squares = (target[is_last] - means) ** 2
+        ratio = round(float(squares.mean() / means.mean()), _DECIMALS)
         return MarketModel(linear, mean, (), np.zeros(0), ratio)
     quantiles = tuple(
         _fit_quantile(inputs, forecast, target, level, minutes, is_last) for level in QUANTILES

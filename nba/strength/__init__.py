@@ -3,7 +3,7 @@
     model = fit_strength(history, games_of(reference.games()))      # training
     past = model.past(history, games)                               # once a day
     asked = games_of_slate(reference.slate(day))
-    forecasts = model.forecast(past, asked, lineups_of(asked, minutes))
+    forecasts = model.forecast(past, asked, model.expected_lineups(past, asked))
 
 For a backtest `past` of all seasons answers for every day at once: each game is judged by what was
 known before its day.
@@ -12,7 +12,7 @@ known before its day.
 from __future__ import annotations
 
 from nba.strength.games import Games, games_of, games_of_slate
-from nba.strength.lineups import Lineups, lineups_of
+from nba.strength.lineups import Lineups
 from nba.strength.model import ScoreForecasts, StrengthModel, fit_strength
 from nba.strength.past import INPUTS, Past
 from nba.strength.players import RATES
@@ -28,5 +28,4 @@ __all__ = [
     "fit_strength",
     "games_of",
     "games_of_slate",
-    "lineups_of",
 ]

@@ -75,14 +75,31 @@ class StrengthModel:
         return learn(history, player_form(history), games, self.newcomer, self.weights)
 
     def expected_lineups(
-        self, past: Past, asked: Games, out: frozenset[tuple[int, int]] = frozenset()
+        self,
+        past: Past,
+        asked: Games,
+        *,
+        teams: Mapping[int, int] | None = None,
+        known: Mapping[tuple[int, int], float] | None = None,
+        shares: Mapping[tuple[int, int], float] | None = None,
     ) -> Lineups:
-        """Who is expected to play in the asked games, from earlier days and `out` alone.
+        """Who is expected to play in the asked games, from earlier days and what is said here.
 
-        `out` holds pairs of day and player id: who is known not to play.
+        `teams` says by player id to which team everybody belongs, None: for which he played last.
+        By day and player id `known` has chances (0..1) to play that are known better than from
+        absences, and `shares` what caps leave of minutes (0..1).
         """
-        candidates = candidates_of(past.history, past.calendar, asked)
-        return expected_lineups(past.history, past.form, candidates, asked, self.chances, out)
+        candidates = candidates_of(past.history, past.calendar, asked, teams)
+        return expected_lineups(
+            past.history,
+            past.form,
+            candidates,
+            asked,
+            self.chances,
+            known,
+            shares,
+            are_listed=teams is not None,
+        )
 
     def forecast(self, past: Past, asked: Games, lineups: Lineups) -> ScoreForecasts:
         """Forecasts in the order of `asked`; nothing of their day or later is looked at."""

@@ -75,7 +75,8 @@ class Past:
     def inputs(self, asked: Games, lineups: Lineups) -> Floats:
         """(games, len(INPUTS)), each difference home − away, from earlier days only.
 
-        A team without anybody in `lineups` is an average one.
+        A team without anybody in `lineups` is an average one; what a team's rows there leave of
+        240 minutes belongs to newcomers.
         """
         day = np.searchsorted(self.days, asked.day)
         values = np.bincount(
@@ -83,7 +84,7 @@ class Past:
             lineups.minutes / _GAME_MINUTES * self.player_values(asked, lineups),
             2 * len(asked),
         )
-        known = np.bincount(lineups.place, lineups.minutes, 2 * len(asked)) > 0.0
+        known = np.bincount(lineups.place, minlength=2 * len(asked)) > 0
         values = np.where(known, values, np.tile(_at(self.average, day, 0.0), 2))
         at_home = ~asked.is_neutral
         tired = self.calendar.rest(asked.team_id, np.tile(asked.day, 2)) == 1
