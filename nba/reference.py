@@ -232,9 +232,10 @@ class Reference:
         with self._connection() as connection:
             by_team = roster_rows(self._asker(connection), self._tables, team_ids, on)
         people = self._people([one for rows in by_team.values() for one, _, _ in rows])
-        columns = ["player_id", "latest_team_id", "latest_game"]
+        named = {row[0]: row for row in people.itertuples(index=False, name=None)}
+        columns = [*people.columns, "latest_team_id", "latest_game"]
         return {
-            team_id: people.merge(pd.DataFrame(rows, columns=columns), on="player_id")
+            team_id: pd.DataFrame([(*named[row[0]], *row[1:]) for row in rows], columns=columns)
             for team_id, rows in by_team.items()
         }
 
@@ -319,7 +320,7 @@ class Reference:
 
     def _people(self, player_ids: Sequence[int]) -> pd.DataFrame:
         ids = ", ".join(str(int(one)) for one in player_ids)
-        known = self._frame(PERSON_COLUMNS, f"players WHERE player_id IN ({ids})")
+        known = self._frame(PERSON_COLUMNS, f"players WHERE player_id IN ({ids}) ORDER BY 1")
         return people_of(player_ids, known)
 
     def _asker(self, connection: apsw.Connection) -> Ask:

@@ -93,13 +93,14 @@ def by_tipoff(game: ScheduledGame) -> tuple[bool, float, str]:
 def people_of(player_ids: Sequence[int], known: pd.DataFrame) -> pd.DataFrame:
     """One row for each of some players, by player_id; who is not in `known` is named by his id.
 
-    `known` has player_id, player_name and position.
+    `known` has player_id, player_name and position, by player_id.
     """
     unknown = sorted({int(one) for one in player_ids} - set(known["player_id"]))
-    if unknown:
-        rows = [(one, f"Player {one}", "") for one in unknown]
-        known = pd.concat([known, pd.DataFrame(rows, columns=known.columns)])
-    return known.sort_values("player_id").reset_index(drop=True)
+    if not unknown:
+        return known
+    rows = [(one, f"Player {one}", "") for one in unknown]
+    everybody = pd.concat([known, pd.DataFrame(rows, columns=known.columns)])
+    return everybody.sort_values("player_id").reset_index(drop=True)
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -108,4 +109,4 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
     if "game_date" in frame:
         dtypes["game_date"] = "datetime64[s]"
     dtypes |= {name: "bool" for name in ("is_home", "is_neutral") if name in frame}
-    return frame.astype(dtypes)
+    return frame.astype(dtypes) if dtypes else frame

@@ -62,6 +62,8 @@ _SHORTEST_SHARE: Final = 1e-3
 # The curve is fixed at a whole game, so the longest projections start just below it.
 _LONGEST_SHARE: Final = 0.99
 _STEEPEST_EXPONENT: Final = 200.0
+# Halves of 200 until they are below what a double tells apart.
+_HALVINGS: Final = 60
 
 
 def rosters_of(
@@ -101,11 +103,14 @@ def candidates(
     columns = ["player_id", "player_name", "position"]
     expected = pd.DataFrame(columns=columns)
     for players in wider:
-        expected = players.loc[~players["player_id"].isin(unexpected), columns]
-        most = np.array([(most_minutes or {}).get(int(one), np.inf) for one in expected.player_id])
+        # Each step on a frame takes half a millisecond, and there are thirty teams.
+        ids = players["player_id"].tolist()
+        stays = [one not in unexpected for one in ids]
+        expected = players if all(stays) else players[stays]
+        most = np.array([(most_minutes or {}).get(one, np.inf) for one in expected["player_id"]])
         if len(expected) >= _FEWEST_PLAYERS and _fills_a_game(most):
             break
-    return expected.reset_index(drop=True)
+    return expected[columns].reset_index(drop=True)
 
 
 def _listed_players(
@@ -221,7 +226,7 @@ def fit_minutes(minutes: Floats, total: float = TEAM_MINUTES) -> float:
     fewer than five cannot fill 240 and get 48 each too.
     """
     low, high = 0.0, _STEEPEST_EXPONENT
-    for _ in range(100):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if fitted_minutes(minutes, middle).sum() > total:
             low = middle
