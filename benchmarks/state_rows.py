@@ -15,6 +15,7 @@ from typing import Final
 
 from nba.reference import Reference
 from nba.slate import Band, PlayerProjection, SlateProjection, project_slate
+from nba.stats import STATS
 
 __all__ = ["SLATE_DATE", "WRITE_ROWS", "Slates", "evening_clock"]
 
@@ -35,7 +36,7 @@ class Slates:
     @property
     def predictions(self) -> int:
         """Rows of `predictions` in a full slate."""
-        return sum(len(player.bands) for player in self._slate.players)
+        return len(STATS) * len(self._slate.players)
 
     def full(self) -> SlateProjection:
         """All games and players."""
