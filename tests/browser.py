@@ -48,7 +48,8 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_MILLISECONDS = 20_000
+# Nobody waits this long where all is well; a machine with other work to do takes its time.
+PATIENCE_MILLISECONDS = 45_000
 
 
 class OpenPage(Protocol):

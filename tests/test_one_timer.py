@@ -79,6 +79,7 @@ def push_code(checkout: Path, module: str, button: str) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(400)
 def test_visitors_a_cleared_cache_and_new_code_leave_one_of_each(
     watched: Watched, open_page: OpenPage
 ) -> None:
