@@ -13,9 +13,9 @@ from pathlib import Path
 
 from commands import lines, password, season, state
 from commands.exit_codes import ExitCode
-from commands.progress import ProgressBar
 from jobs.errors import EXPLAINED
 from jobs.state import Moment
+from nba.progress import ProgressBar
 from prediction_tracking import Origin
 
 __all__ = ["main"]

@@ -8,7 +8,6 @@ from pathlib import Path
 from commands.exit_codes import ExitCode
 from commands.files import is_free, write_new_file
 from commands.opening import prepared, read_settings_here
-from commands.progress import ProgressBar
 from jobs.clock import system_clock
 from jobs.configuration import Settings
 from jobs.evenings import Evenings
@@ -24,6 +23,7 @@ from nba.lines.tables import (
     record_table,
     standing_line,
 )
+from nba.progress import ProgressBar
 from nba.reference import Reference, build_reference
 
 __all__ = ["lines"]

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from commands.progress import ProgressBar
 from jobs.application import Application
 from jobs.clock import system_clock
 from jobs.configuration import CHECKOUT, Settings, read_settings
 from jobs.errors import ConfigurationError, NotReady
 from jobs.preparation import Preparation
+from nba.progress import ProgressBar
 from prediction_tracking import PredictionLog
 
 __all__ = ["NOTHING_SAVED", "log_of", "prepared", "read_settings_here"]

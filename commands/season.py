@@ -10,7 +10,6 @@ from pathlib import Path
 from commands.exit_codes import ExitCode
 from commands.files import is_free, write_new_file
 from commands.opening import NOTHING_SAVED, log_of, prepared, read_settings_here
-from commands.progress import ProgressBar
 from commands.reports import (
     daily_facts,
     daily_lines,
@@ -26,6 +25,7 @@ from jobs.configuration import Settings
 from jobs.errors import ConfigurationError, NotReady
 from jobs.state import has_history
 from jobs.tonight import tonights_date
+from nba.progress import ProgressBar
 from nba.reference import Reference, build_reference
 from nba.slate import SlateProjection, project_slate
 from nba.slate_csv import slate_csv

@@ -11,13 +11,13 @@ from pathlib import Path
 from commands.exit_codes import ExitCode
 from commands.files import is_free, write_new_file
 from commands.opening import NOTHING_SAVED, log_of, prepared, read_settings_here
-from commands.progress import ProgressBar
 from jobs.authority import OWNER
 from jobs.clock import system_clock
 from jobs.doctor import opened_for_repair
 from jobs.saved import Level, SavedLine, describe
 from jobs.state import Moment, has_history, open_storage
 from jobs.verification import verify_saved
+from nba.progress import ProgressBar
 from prediction_tracking import HistoryFilters, Origin
 
 __all__ = ["backup", "doctor", "export", "restore", "status", "sync", "verify"]

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from commands.progress import ProgressBar
+from nba.progress import ProgressBar
 
 
 class Terminal(io.StringIO):

@@ -39,8 +39,8 @@ from benchmarks.backtest.sources import (
 )
 from benchmarks.backtest.tables import season_text, together_text
 from benchmarks.backtest.together import together_figures
-from commands.progress import ProgressBar
 from nba.errors import NbaError
+from nba.progress import ProgressBar
 
 __all__ = ["main"]
 
