@@ -18,6 +18,7 @@ from nba.features import (
     fit_chances,
     newcomers_of,
 )
+from nba.features.roles import roles_after
 from nba.history import BOX_SCORE, HISTORY_COLUMNS, Floats, History, day_number, history_of
 
 TEAMS = (1610612737, 1610612738, 1610612739, 1610612740)
@@ -177,6 +178,11 @@ def test_a_game_without_minutes_changes_nobody_else() -> None:
     form = slice(0, len(FORM))
     others = asked.player_id != 13
     assert np.array_equal(before[others, form], after[others, form])
+    # Without blocks nobody here is big; one unknown number of minutes could make all others so.
+    values[:, BOX_SCORE.index("blk")] = 0.0
+    known = replace(HISTORY, values=values).take(~np.isnan(values[:, 0]))
+    roles = roles_after(replace(HISTORY, values=values))[~np.isnan(values[:, 0])]
+    assert np.array_equal(roles, roles_after(known))
     rate = column(after, "points_rate")[asked.player_id == 13]
     assert rate == pytest.approx(column(before, "points_rate")[asked.player_id == 13], rel=0.1)
 
