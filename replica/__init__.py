@@ -1,8 +1,10 @@
 """Durable SQLite over an object store: open, write, read, and have it back on any machine."""
 
+from replica.backups import BackupKey, Source, write_backup
 from replica.beginning import PrepareFirst
 from replica.content import Moment, kept_envelopes_of, write_as_of, write_newest
 from replica.database import Migration
+from replica.digests import ContentDigest, TableDigest, content_digest
 from replica.errors import (
     AccessDenied,
     BucketMissing,
@@ -14,6 +16,7 @@ from replica.errors import (
     DurabilityTimeout,
     EntryRefused,
     FileOwned,
+    ForeignBackup,
     ForeignLog,
     Forked,
     InvalidCredentials,
@@ -33,6 +36,7 @@ from replica.errors import (
     ReadOnlyDisk,
     ReplicaClosed,
     ReplicaError,
+    RestoreOutdated,
     RolledBack,
     SchemaChanged,
     SnapshotCorrupt,
@@ -54,6 +58,7 @@ from replica.probe import ProbeResult, StoreMode, probe_store
 from replica.publisher import backoff_seconds
 from replica.repair import Repair
 from replica.replica import Replica
+from replica.restore_plan import RestorePlan, TableChange, UndoneEntry
 from replica.snapshots import BACKUPS, SnapshotRef
 from replica.status import State, Status
 from replica.store import ObjectInfo, ObjectStore, PutMode, StoredObject, VersionedStore
@@ -62,15 +67,18 @@ from replica.transaction import Transaction
 __all__ = [
     "BACKUPS",
     "AccessDenied",
+    "BackupKey",
     "BucketMissing",
     "ClockSkewed",
     "Contended",
+    "ContentDigest",
     "DiskFailed",
     "DiskFull",
     "Diverged",
     "DurabilityTimeout",
     "EntryRefused",
     "FileOwned",
+    "ForeignBackup",
     "ForeignLog",
     "Forked",
     "InvalidCredentials",
@@ -99,11 +107,14 @@ __all__ = [
     "Replica",
     "ReplicaClosed",
     "ReplicaError",
+    "RestoreOutdated",
+    "RestorePlan",
     "RolledBack",
     "SchemaChanged",
     "SnapshotCorrupt",
     "SnapshotError",
     "SnapshotRef",
+    "Source",
     "State",
     "StateError",
     "Status",
@@ -113,18 +124,23 @@ __all__ = [
     "StoreThrottled",
     "StoreUnreachable",
     "StoredObject",
+    "TableChange",
+    "TableDigest",
     "Transaction",
     "TransactionSetAside",
     "TransactionTooLarge",
+    "UndoneEntry",
     "UnfitTables",
     "VersionedStore",
     "Writer",
     "WritesStopped",
     "WrongRegion",
     "backoff_seconds",
+    "content_digest",
     "kept_envelopes_of",
     "local_faults",
     "probe_store",
     "write_as_of",
+    "write_backup",
     "write_newest",
 ]

@@ -12,7 +12,18 @@ import apsw
 
 from replica.errors import Diverged
 
-__all__ = ["Recording", "Shape", "apply", "difference", "quoted", "read_shape", "recording", "undo"]
+__all__ = [
+    "Recording",
+    "Shape",
+    "apply",
+    "count_differences",
+    "difference",
+    "quoted",
+    "read_shape",
+    "recording",
+    "touched_tables",
+    "undo",
+]
 
 _MALFORMED = "its changeset is malformed"
 _REASONS = {
@@ -76,6 +87,33 @@ def difference(connection: apsw.Connection, from_schema: str, tables: Sequence[s
             session.attach(table)
             session.diff(from_schema, table)
         return session.changeset()
+
+
+def touched_tables(changeset: bytes) -> frozenset[str]:
+    """The tables in which a changeset changes anything."""
+    return frozenset(change.name for change in apsw.Changeset.iter(changeset))
+
+
+def count_differences(
+    connection: apsw.Connection, from_schema: str, table: str
+) -> tuple[int, int, int]:
+    """How many rows ``difference`` would insert, delete and update in one table.
+
+    Counted by SQLite: a changeset holds every row of it in memory, and that can be all of them.
+    """
+    shape = read_shape(connection, table)
+    if shape is None:
+        return 0, 0, 0
+    columns = [quoted(name) for name in shape.names]
+    same = " AND ".join(f"wanted.{columns[at]} = found.{columns[at]}" for at in sorted(shape.key))
+    differs = " OR ".join(f"wanted.{column} IS NOT found.{column}" for column in columns)
+    wanted, found = f"main.{quoted(table)}", f"{quoted(from_schema)}.{quoted(table)}"
+    sql = (
+        f"SELECT (SELECT count(*) FROM {wanted}), (SELECT count(*) FROM {found}), count(*),"
+        f" coalesce(sum({differs}), 0) FROM {wanted} AS wanted JOIN {found} AS found ON {same}"
+    )
+    rows_wanted, rows_found, common, changed = map(int, next(connection.execute(sql)))
+    return rows_wanted - common, rows_found - common, changed
 
 
 def read_shape(connection: apsw.Connection, table: str) -> Shape | None:

@@ -50,6 +50,9 @@ __all__ = [
     "Moment",
     "Restored",
     "kept_envelopes_of",
+    "position_of",
+    "prepare_replacing",
+    "replace_file",
     "require_zone",
     "write_as_of",
     "write_newest",
@@ -143,14 +146,15 @@ class Archive:
             return error
         if (metadata.log_id, metadata.sequence) != (genesis.entry.log_id, ref.sequence):
             return SnapshotError("restore", ref.key, detail="it is of another log")
-        if in_log and not self._holds(ref.sequence, metadata.entry_sha256):
+        if in_log and not self.holds(ref.sequence, metadata.entry_sha256):
             return SnapshotError("restore", ref.key, detail="the log does not hold what it does")
-        if isinstance(until, datetime) and _position_of(path).stored_at > as_text(until):
+        if isinstance(until, datetime) and position_of(path).stored_at > as_text(until):
             # The store's clock went back after its entries and before the snapshot itself.
             return SnapshotError("restore", ref.key, detail="it holds what was stored later")
         return None
 
-    def _holds(self, sequence: int, sha256: str) -> bool:
+    def holds(self, sequence: int, sha256: str) -> bool:
+        """Whether the log has this very entry (one GET)."""
         try:
             return entry_sha256(self._log.fetch(sequence).body) == sha256
         except ObjectNotFound:
@@ -235,23 +239,40 @@ def _write(
         log = find_log(store, _no_clock)
         if log is None:
             return False
-        remove_leftovers(path)
-        fold_in(path)
-        usable = path.exists() and is_usable(path)
-        if usable:
-            _require_nothing_pending(path)
+        usable = prepare_replacing(path)
         archive = Archive(store, log, migrations, tables, workers=workers)
         with archive.content_at(path, moment) as content:
             verify_database(content, log_key(1))
-            if not usable:
-                set_aside_unusable(path)
-            elif _position_of(path).log_id != _position_of(content).log_id:
-                # Perhaps the only copy of what that log held.
-                set_aside(path, "of-another-log")
-            install(content, path)
+            replace_file(content, path, usable=usable)
         return True
     finally:
         ownership.release()
+
+
+def prepare_replacing(path: Path) -> bool:
+    """Tidy up where a file is to be replaced; whether there is a whole one of this engine.
+
+    The caller owns the path. Raises PendingChanges if the file holds what is in no store yet.
+    """
+    remove_leftovers(path)
+    fold_in(path)
+    usable = path.exists() and is_usable(path)
+    if usable:
+        _require_nothing_pending(path)
+    return usable
+
+
+def replace_file(content: Path, path: Path, *, usable: bool) -> None:
+    """Put a closed, verified file in a place for which ``prepare_replacing`` said ``usable``.
+
+    What is damaged there, or of another log, is renamed and never deleted.
+    """
+    if not usable:
+        set_aside_unusable(path)
+    elif position_of(path).log_id != position_of(content).log_id:
+        # Perhaps the only copy of what that log held.
+        set_aside(path, "of-another-log")
+    install(content, path)
 
 
 def _require_nothing_pending(path: Path) -> None:
@@ -262,7 +283,8 @@ def _require_nothing_pending(path: Path) -> None:
         raise PendingChanges("replace", str(path), detail=f"{pending} unsaved")
 
 
-def _position_of(path: Path) -> Position:
+def position_of(path: Path) -> Position:
+    """Where the content of a closed file stands. Raises LocalError."""
     with closing(open_reader(path)) as connection, local_faults("read", path):
         return read_position(connection)
 
@@ -274,7 +296,7 @@ def _keep_genesis(path: Path, genesis: Fetched) -> None:
         connection.execute(sql, (genesis.body,))
 
 
-def require_zone(moment: Moment) -> None:
+def require_zone(moment: object) -> None:
     """Raise ValueError for a time without a zone: it could mean any."""
     if isinstance(moment, datetime) and moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")

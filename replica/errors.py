@@ -17,6 +17,7 @@ __all__ = [
     "DurabilityTimeout",
     "EntryRefused",
     "FileOwned",
+    "ForeignBackup",
     "ForeignLog",
     "Forked",
     "InvalidCredentials",
@@ -36,6 +37,7 @@ __all__ = [
     "ReadOnlyDisk",
     "ReplicaClosed",
     "ReplicaError",
+    "RestoreOutdated",
     "RolledBack",
     "SchemaChanged",
     "SnapshotCorrupt",
@@ -170,6 +172,15 @@ class SnapshotCorrupt(SnapshotError):
 class NotADatabase(SnapshotError):
     summary = "the content is not a database of this engine"
     standard_remedy = "Check the prefix: another program may have written there."
+
+
+class ForeignBackup(SnapshotError):
+    """A sound copy, but of another log than the one that is followed."""
+
+    summary = "it is a copy of another database"
+    standard_remedy = (
+        "Nothing was changed. Check bucket and prefix, or download it as a file to look into it."
+    )
 
 
 class LocalError(ReplicaError):
@@ -319,6 +330,13 @@ class LogNotEmpty(StateError):
 class MomentUnknown(StateError):
     summary = "the log does not reach that moment"
     standard_remedy = "Choose a sequence or a time within the log."
+
+
+class RestoreOutdated(StateError):
+    """What a restore was to do is no longer what it would do; nothing was claimed."""
+
+    summary = "somebody has written since the restore was planned"
+    standard_remedy = "Nothing was changed. Look at a new plan."
 
 
 class TransactionSetAside(StateError):

@@ -4,8 +4,6 @@ Nothing here is held back by a lock of the local file while a request runs; the 
 that only one exchange runs at a time.
 """
 
-import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 from random import Random
 from types import MappingProxyType
 
+from replica.backups import put_backup
 from replica.beginning import Beginning, PrepareFirst
 from replica.content import Archive
 from replica.database import Migration
@@ -27,7 +26,6 @@ from replica.errors import (
     ForeignLog,
     InvalidCredentials,
     LogNotEmpty,
-    ObjectExists,
     ObjectNotFound,
     PendingChanges,
     ReplicaError,
@@ -42,7 +40,6 @@ from replica.position import Fetched, Position, seconds_of
 from replica.probe import ProbeResult, StoreMode
 from replica.reading import LogReader, ReadAhead, require_dense
 from replica.snapshots import (
-    BACKUPS,
     SnapshotRef,
     is_due,
     pack_content,
@@ -51,14 +48,16 @@ from replica.snapshots import (
     put_snapshot,
     read_head,
 )
-from replica.store import ObjectInfo, ObjectStore, PutMode
+from replica.store import ObjectInfo, ObjectStore
 
-__all__ = ["REFUSALS", "Exchange", "ExchangeOptions"]
+__all__ = ["BEFORE_MIGRATION", "REFUSALS", "Exchange", "ExchangeOptions"]
+
+BEFORE_MIGRATION = "before-migration"
+"""The label of the backup that is made before the log's schema changes."""
 
 # Answers that mean the request was not carried out, and that only a person can change.
 REFUSALS = (AccessDenied, BucketMissing, ClockSkewed, InvalidCredentials, WrongRegion)
 
-_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _TAKE_OVER_ATTEMPTS = 5
 _MOST_LOST_RACES = 100
 
@@ -81,6 +80,7 @@ class ExchangeOptions:
     prepare_first: PrepareFirst | None
     probe: Callable[[ObjectStore, Random], ProbeResult]
     workers: int
+    backs_up_before_migrating: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,18 +200,8 @@ class Exchange:
 
         ``pending`` includes what is not in the log.
         """
-        if not _LABEL.fullmatch(label):
-            raise ValueError(f"a label is lower-case letters, digits and hyphens: {label!r}")
         body = pack_content(live.path, self._options.tables, pending=pending)
-        moment = self._store_time()
-        stem = f"{BACKUPS}{moment:%Y-%m-%dT%H-%M-%SZ}-{label}"
-        for count in itertools.count(1):
-            key = f"{stem}.db.zst" if count == 1 else f"{stem}-{count}.db.zst"
-            try:
-                return self._store.put(key, body, PutMode.CREATE)
-            except ObjectExists:
-                continue
-        raise AssertionError("unreachable")
+        return put_backup(self._store, body, label, self.store_time())
 
     def take_over(self, live: LiveDatabase) -> None:
         """Replace the file by the store's newest, after a copy of it went to the backups."""
@@ -270,13 +260,11 @@ class Exchange:
         Its sequence; None if the race was lost: the file has caught up then, and whoever made
         the entry has to decide anew. Nothing may be pending in a claim.
         """
+        # What fails before the request must leave no claim behind, for anybody to repeat.
+        self._require_fresh_place(live.position)
         sequence, body = live.keep_claim(entry)
-        try:
-            settled = self._settle(live.position, sequence, body)
-        except REFUSALS:
-            # It was not carried out, and must not be later, when nobody asks for it any more.
-            live.drop_claim()
-            raise
+        # A refused one was not carried out, and must not be later, when nobody asks for it.
+        settled = self._settle(live.position, sequence, body, live.drop_claim)
         if settled.ours is None:
             self._catch_up_to(live, sequence)
             return None
@@ -327,8 +315,17 @@ class Exchange:
                 self._catch_up(live, listing=False)
         raise Contended("publish", self._store.location)
 
-    def _settle(self, position: Position, sequence: int, body: bytes) -> _Settled:
+    def _settle(
+        self,
+        position: Position,
+        sequence: int,
+        body: bytes,
+        on_refused: Callable[[], None] = lambda: None,
+    ) -> _Settled:
         """Whose a sequence is.
+
+        ``on_refused`` is called when the claim itself is refused. Where only the look at what is
+        there is refused, the claim may have been carried out.
 
         A refusal or an error can follow upon our own success, when an answer was lost: what is
         there decides. Raises the error if nothing is there; the same bytes are tried again then.
@@ -341,6 +338,7 @@ class Exchange:
             info = log.claim(sequence, body, entry.writer_id)
             return _Settled(Fetched(entry, body, info.modified_at), created=True)
         except REFUSALS:
+            on_refused()
             raise
         except StoreError as error:
             unconfirmed = error
@@ -374,7 +372,7 @@ class Exchange:
 
     def _migrate(self, live: LiveDatabase) -> bool:
         """Bring the log's schema up to this program's; True if that was needed."""
-        moved = False
+        moved = backed_up = False
         for _ in range(_MOST_LOST_RACES):
             current = live.schema_version
             if current == len(self._options.migrations):
@@ -382,6 +380,9 @@ class Exchange:
             moved = True
             # What is pending was made for the schema as it is.
             self._publish(live)
+            if self._options.backs_up_before_migrating and not backed_up:
+                self.back_up(live, BEFORE_MIGRATION)
+                backed_up = True
             migration = self._options.migrations[current]
             description: dict[str, object] = {
                 "version": migration.version,
@@ -446,7 +447,7 @@ class Exchange:
         since = last.sequence if last else 0
         entries = live.position.sequence - since
         tail_bytes = live.tail_bytes(entries) if entries > 0 else 0
-        return is_due(last, entries, tail_bytes, self._store_time())
+        return is_due(last, entries, tail_bytes, self.store_time())
 
     def _read_head(self, live: LiveDatabase) -> SnapshotRef | None:
         position = live.position
@@ -510,7 +511,8 @@ class Exchange:
             raise AssertionError("a claim comes after finding the place in the log")
         return self._log
 
-    def _store_time(self) -> datetime:
+    def store_time(self) -> datetime:
+        """UTC by the store's clock, as far as it is known."""
         return self._options.clock() + timedelta(seconds=self.clock_offset_seconds or 0.0)
 
     def _note_findings(self, findings: Sequence[str]) -> None:

@@ -84,6 +84,7 @@ class LiveDatabase:
         randomness: random.Random,
     ) -> None:
         self.path = path
+        self.replicated = tuple(tables)
         self._migrations = migrations
         self._tables = (*tables, CONFLICTS_TABLE)
         self._clock = clock

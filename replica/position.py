@@ -22,6 +22,7 @@ __all__ = [
     "read_envelopes",
     "read_outbox",
     "read_position",
+    "read_sequence_of",
     "read_writers",
     "seconds_of",
     "write_position",
@@ -150,6 +151,13 @@ def read_envelopes(connection: apsw.Connection) -> dict[int, bytes]:
     return dict(
         connection.execute("SELECT sequence, body FROM replica_envelopes ORDER BY sequence")
     )
+
+
+def read_sequence_of(connection: apsw.Connection, transaction_id: str) -> int | None:
+    """Which entry holds a transaction; None for one that the log does not have."""
+    sql = "SELECT sequence FROM replica_transactions WHERE transaction_id = ?"
+    row = connection.execute(sql, (transaction_id,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def read_writers(connection: apsw.Connection) -> tuple[Writer, ...]:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -11,19 +11,24 @@ from typing import TypeVar
 
 import apsw
 
+from replica.backups import BackupKey, Earlier, Source, content_of, put_backup, require_label
 from replica.beginning import PrepareFirst
-from replica.content import Moment, require_zone
+from replica.content import Archive, require_zone
 from replica.database import Migration, install, remove_leftovers
 from replica.errors import (
     DurabilityTimeout,
+    ForeignBackup,
     LocalCorrupt,
     LogNotEmpty,
     MomentUnknown,
     NewerSchema,
     NotRestored,
+    ObjectNotFound,
     PendingChanges,
     ReplicaClosed,
     ReplicaError,
+    RestoreOutdated,
+    SnapshotError,
     TransactionSetAside,
     WritesStopped,
 )
@@ -36,8 +41,9 @@ from replica.ownership import FileOwnership
 from replica.probe import ProbeResult, StoreMode, probe_store
 from replica.publisher import Publisher
 from replica.repair import Repair
-from replica.rewind import restore_to
-from replica.snapshots import SnapshotRef
+from replica.restore_plan import RestorePlan, plan_restore, require_current
+from replica.rewind import may_come_about, restore_to
+from replica.snapshots import SnapshotRef, pack_content
 from replica.status import HALTED, Status, derive_state
 from replica.store import ObjectInfo, ObjectStore
 from replica.transaction import Transaction
@@ -47,7 +53,8 @@ __all__ = ["Replica"]
 Result = TypeVar("Result")
 
 # What a call cannot do, and no fact about the replica.
-_ANSWERS = (LogNotEmpty, MomentUnknown, PendingChanges)
+_ANSWERS = (ForeignBackup, LogNotEmpty, MomentUnknown, PendingChanges, RestoreOutdated)
+_FAULTS_OF_A_BACKUP = (SnapshotError, NewerSchema, ObjectNotFound)
 
 
 class Replica:
@@ -63,7 +70,8 @@ class Replica:
     of several processes that start at once, the content of one becomes everybody's. ``probe``
     finds out, before a log begins, whether the store's conditional writes can be trusted.
     ``latest_key`` names the newest snapshot for people and other programs. ``fetch_workers`` GETs
-    run side by side at a start; 1 uses no threads.
+    run side by side at a start; 1 uses no threads. ``backs_up_before_migrating`` keeps a backup of
+    the content before a migration of this program enters the log.
 
     Raises FileOwned, ReadOnlyDisk, DiskFull, UnfitTables, or NewerSchema if the local file is
     ahead.
@@ -82,6 +90,7 @@ class Replica:
         latest_key: str = "latest.db.zst",
         probe: Callable[[ObjectStore, Random], ProbeResult] = probe_store,
         fetch_workers: int = 32,
+        backs_up_before_migrating: bool = False,
         backoff_base_seconds: float = 1.0,
         backoff_cap_seconds: float = 300.0,
     ) -> None:
@@ -103,6 +112,7 @@ class Replica:
             prepare_first=prepare_first,
             probe=probe,
             workers=fetch_workers,
+            backs_up_before_migrating=backs_up_before_migrating,
         )
         self._exchange = Exchange(options)
         self._publisher = Publisher(
@@ -199,25 +209,71 @@ class Replica:
 
         return self._exchanging(step)
 
-    def restore_to(self, moment: Moment) -> int:
-        """Give the replicated tables the content that they had at a sequence or a time.
+    def plan_restore(self, source: Source, *, tables: Sequence[str] | None = None) -> RestorePlan:
+        """What ``restore_to`` would do now; publishes what is pending, and changes nothing.
 
-        History stays: this is a new entry, whose sequence is returned, and another one can take
-        it back. Raises MomentUnknown, ValueError for a time without a zone, and what ``sync_now``
-        raises.
+        Raises as ``restore_to``.
         """
-        require_zone(moment)
-        return self._exchanging(
-            lambda: restore_to(
-                self._exchange,
-                self._require_live("restore"),
-                moment,
-                store=self._store,
-                migrations=self._migrations,
-                tables=self._tables,
-                randomness=self._random,
+        chosen = self._chosen(tables)
+        with self._earlier(source) as (earlier, archive), self._noting():
+            return plan_restore(earlier, self._require_live("restore"), archive, chosen)
+
+    def require_current(self, planned: RestorePlan, *, tables: Sequence[str] | None = None) -> None:
+        """Raise RestoreOutdated if somebody has written since a plan what it would undo unseen.
+
+        Publishes what is pending, and changes nothing. ``tables`` are those of the plan.
+        """
+        chosen = self._chosen(tables)
+
+        def step() -> None:
+            self._synchronise()
+            live = self._require_live("restore")
+            require_current(planned, live, self._exchange.archive(live), chosen)
+
+        self._exchanging(step)
+
+    def may_come_about(self, transaction_id: str) -> bool:
+        """Whether a restore is in the log, or may yet be: its claim has had no answer."""
+        return may_come_about(self._require_live("restore"), transaction_id)
+
+    def restore_to(
+        self,
+        source: Source,
+        *,
+        tables: Sequence[str] | None = None,
+        planned: RestorePlan | None = None,
+        transaction_id: str = "",
+    ) -> int | None:
+        """Give replicated tables the content of a sequence, a time or a backup.
+
+        Without ``tables`` all of them. A backup of an earlier schema is migrated first, in a file
+        of its own. History stays: this is a new entry, whose sequence is returned (None if nothing
+        differs), and another one can take it back.
+
+        With ``planned`` it does what that plan says, or nothing: it raises RestoreOutdated before
+        anything is claimed if an entry has touched ``tables`` since. Who names the change by a
+        ``transaction_id``, a UUID of its own for each restore, can look for it afterwards, whatever
+        became of the answer.
+
+        Raises MomentUnknown; for a backup ObjectNotFound, ForeignBackup, NewerSchema and the other
+        SnapshotErrors, none of which stops this replica; ValueError for a time without a zone or
+        other tables; and what ``sync_now`` raises.
+        """
+        chosen = self._chosen(tables)
+        with self._earlier(source) as (earlier, archive):
+            return self._exchanging(
+                lambda: restore_to(
+                    self._exchange,
+                    self._require_live("restore"),
+                    earlier,
+                    archive=archive,
+                    store=self._store,
+                    tables=chosen,
+                    randomness=self._random,
+                    planned=planned,
+                    transaction_id=transaction_id,
+                )
             )
-        )
 
     def repair(self, kept: Mapping[int, bytes] | None = None) -> tuple[Repair, ...]:
         """Put damaged or missing log entries back; what was done, one a mended entry.
@@ -255,13 +311,19 @@ class Replica:
         self._exchanging(step)
 
     def back_up(self, label: str) -> ObjectInfo:
-        """Publish what is pending, then keep a copy as ``backups/<UTC time>-<label>.db.zst``."""
+        """Publish what is pending, then keep a copy as ``backups/<UTC time>-<label>.db.zst``.
 
-        def step() -> ObjectInfo:
+        What is written while the copy is uploaded can be published meanwhile.
+        """
+        require_label(label)
+
+        def step() -> bytes:
             self._synchronise()
-            return self._exchange.back_up(self._require_live("back up"), label)
+            return pack_content(self._require_live("back up").path, self._tables)
 
-        return self._exchanging(step)
+        body = self._exchanging(step)
+        with self._noting():
+            return put_backup(self._store, body, label, self._exchange.store_time())
 
     def take_over_from_store(self) -> None:
         """Follow the store's log, whatever the local file is based on.
@@ -461,19 +523,61 @@ class Replica:
             return self._restore()
         return self._exchange.synchronise(self._live)
 
+    @contextmanager
+    def _earlier(self, source: Source) -> Iterator[tuple[Earlier, Archive]]:
+        """What a source names, as a file of today's schema.
+
+        It is read without holding up an exchange: that can take as long as a start does.
+        """
+        require_zone(source)
+
+        def step() -> Archive:
+            self._synchronise()
+            return self._exchange.archive(self._require_live("restore"))
+
+        archive = self._exchanging(step)
+        live = self._require_live("restore")
+        with ExitStack() as stack:
+            # What is wrong with a backup says nothing about the log.
+            answers = _FAULTS_OF_A_BACKUP if isinstance(source, BackupKey) else ()
+            with self._noting(*answers):
+                content = content_of(
+                    source,
+                    archive,
+                    store=self._store,
+                    log_id=live.position.log_id,
+                    beside=self._path,
+                    migrations=self._migrations,
+                    tables=self._tables,
+                )
+                earlier = stack.enter_context(content)
+            yield earlier, archive
+
+    def _chosen(self, tables: Sequence[str] | None) -> tuple[str, ...]:
+        chosen = self._tables if tables is None else tuple(tables)
+        if not {*chosen} <= {*self._tables}:
+            raise ValueError(f"not replicated: {sorted({*chosen} - {*self._tables})}")
+        return chosen
+
+    @contextmanager
+    def _noting(self, *answers: type[ReplicaError]) -> Iterator[None]:
+        """Have the status say what goes wrong, unless it is only an answer."""
+        try:
+            yield
+        except ReplicaError as error:
+            self._exchange.forget_place()
+            if not isinstance(error, (*_ANSWERS, *answers)):
+                self._failed(error)
+            raise
+
     def _exchanging(self, step: Callable[[], Result]) -> Result:
         self._require_open("synchronise")
         if self._live is not None:
             self._live.refuse_within_transaction()
         with self._exchange_lock:
             self._require_open("synchronise")
-            try:
+            with self._noting():
                 result = step()
-            except ReplicaError as error:
-                self._exchange.forget_place()
-                if not isinstance(error, _ANSWERS):
-                    self._failed(error)
-                raise
             with self._progress:
                 self._restore_tried = True
                 self._refused = self._last_error = None

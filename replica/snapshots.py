@@ -42,6 +42,7 @@ __all__ = [
     "BACKUPS",
     "DAMAGE",
     "HEAD",
+    "SNAPSHOTS",
     "SnapshotRef",
     "candidates",
     "content_copy",
@@ -55,6 +56,8 @@ __all__ = [
     "put_base",
     "put_snapshot",
     "read_head",
+    "require_named",
+    "unpack_verified",
 ]
 
 SNAPSHOTS = "snapshots/"
@@ -267,9 +270,23 @@ def prune(store: ObjectStore) -> None:
 
 def _fetch(store: ObjectStore, key: str, target: Path, known_schema: int) -> SnapshotMetadata:
     body = store.get(key).body
+    require_named(body, key)
+    return unpack_verified(body, key, target, known_schema=known_schema)
+
+
+def require_named(body: bytes, key: str) -> None:
+    """Raise SnapshotCorrupt for a snapshot or a base that is not what its key says."""
     named = key.removesuffix(_SUFFIX)[-_SHA256_DIGITS:]
     if hashlib.sha256(body).hexdigest() != named:
         raise SnapshotCorrupt("read", key, detail="its content is not what its name says")
+
+
+def unpack_verified(body: bytes, key: str, target: Path, *, known_schema: int) -> SnapshotMetadata:
+    """Write the database in a snapshot's bytes to ``target`` and verify it.
+
+    Raises as ``unpack``, and SnapshotCorrupt or NotADatabase for what is no sound database of this
+    engine, NewerSchema when this program is older.
+    """
     metadata = unpack(body, key, target)
     if metadata.schema_version > known_schema:
         found = f"schema {metadata.schema_version}, known {known_schema}"

@@ -18,6 +18,8 @@ from replica.stores.s3_clients import check_options, make_clients
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from replica.stores.s3_bucket import S3Bucket
+
 __all__ = ["S3Options", "S3Store"]
 
 # Services by other names than AWS's reject its newer checksums and host-style bucket addresses.
@@ -88,6 +90,15 @@ class S3Store:
     def location(self) -> str:
         """ "s3://bucket/prefix/"; holds no credential."""
         return f"s3://{self._options.bucket}/{self._prefix}"
+
+    @property
+    def bucket(self) -> S3Bucket:
+        """How the bucket is set up; sends nothing by itself."""
+        from replica.stores.s3_bucket import S3Bucket
+
+        return S3Bucket(
+            self._options, self._prefix, self._ask, lambda what: self._connect(what, "bucket")[0]
+        )
 
     @property
     def clock_offset_seconds(self) -> float | None:

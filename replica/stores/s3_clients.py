@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from replica.errors import InvalidCredentials, StoreRejected, WrongRegion
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_s3 import S3Client
 
     from replica.stores.s3 import S3Options
 
-__all__ = ["check_options", "make_clients"]
+__all__ = ["check_options", "make_clients", "make_stranger"]
 
 _ENCRYPTIONS = (None, "AES256", "aws:kms", "none")
 
@@ -88,7 +89,6 @@ _CONNECTIONS = 32
 def make_clients(options: S3Options) -> tuple[S3Client, S3Client]:
     """A patient client that repeats failed requests, and one that sends each exactly once."""
     import boto3
-    from botocore.config import Config
     from botocore.handlers import add_expect_header
 
     session = boto3.session.Session(
@@ -97,7 +97,31 @@ def make_clients(options: S3Options) -> tuple[S3Client, S3Client]:
         aws_session_token=options.session_token,
         region_name=options.region,
     )
+
+    def client(attempts: int) -> S3Client:
+        made = _client(session, options, attempts)
+        # "Expect: 100-continue" costs every put a round trip, to spare the body of one that is
+        # refused; most bodies here are a kilobyte.
+        made.meta.events.unregister("before-call.s3", add_expect_header)
+        return made
+
+    return client(options.read_attempts), client(1)
+
+
+def make_stranger(options: S3Options) -> S3Client:
+    """A client that shows no credentials, as anybody's browser would ask."""
+    import boto3
+    from botocore import UNSIGNED
+
+    session = boto3.session.Session(region_name=options.region)
+    return _client(session, options, options.read_attempts, signature_version=UNSIGNED)
+
+
+def _client(session: Session, options: S3Options, attempts: int, **config: Any) -> S3Client:
+    from botocore.config import Config
+
     settings: dict[str, Any] = {
+        "retries": {"mode": "standard", "total_max_attempts": attempts},
         "connect_timeout": options.connect_timeout_seconds,
         "read_timeout": options.read_timeout_seconds,
         "max_pool_connections": _CONNECTIONS,
@@ -108,20 +132,11 @@ def make_clients(options: S3Options) -> tuple[S3Client, S3Client]:
             "response_checksum_validation": "when_required",
             "s3": {"addressing_style": "path"},
         }
-
-    def client(attempts: int) -> S3Client:
-        made = session.client(
-            "s3",
-            endpoint_url=options.endpoint_url,
-            config=Config(retries={"mode": "standard", "total_max_attempts": attempts}, **settings),
-        )
-        made.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
-        # "Expect: 100-continue" costs every put a round trip, to spare the body of one that is
-        # refused; most bodies here are a kilobyte.
-        made.meta.events.unregister("before-call.s3", add_expect_header)
-        return made
-
-    return client(options.read_attempts), client(1)
+    made = session.client(
+        "s3", endpoint_url=options.endpoint_url, config=Config(**settings, **config)
+    )
+    made.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
+    return made
 
 
 def _stay_in_the_region(context: dict[str, Any], **_: Any) -> None:

@@ -27,6 +27,7 @@ from replica.errors import (
     StoreUnreachable,
     WrongRegion,
 )
+from replica.stores.s3_bucket import LOOKS
 from replica.stores.s3_remedies import (
     credential_remedy,
     kms_key,
@@ -57,6 +58,7 @@ _ACTIONS = {
     "delete": "s3:DeleteObject",
     "list the versions of": "s3:ListBucketVersions",
     "get a version of": "s3:GetObjectVersion",
+    **{look.operation: look.action for look in LOOKS},
 }
 
 _CREDENTIAL_CODES = frozenset(

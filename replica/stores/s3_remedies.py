@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from replica.stores.s3_bucket import LOOKS
+
 if TYPE_CHECKING:
     from replica.stores.s3_failures import Asked
 
@@ -38,7 +40,17 @@ def credential_remedy(code: str, asked: Asked) -> str:
 
 def permission_remedy(asked: Asked, action: str) -> str:
     """For a refusal that misses ``action``, such as "s3:GetObject"."""
+    looks = action in (look.action for look in LOOKS)
+    if looks and not asked.options.is_aws:
+        # Keys of other services often cannot be given this at all.
+        return "To have this examined, look it up in the bucket's console."
+    return f"{_permission(asked, action)} `python cli.py doctor --policy` prints the whole policy."
+
+
+def _permission(asked: Asked, action: str) -> str:
     bucket = asked.options.bucket
+    prefix = asked.options.prefix.strip("/")
+    objects = f"the objects of {bucket}{f' below {prefix}/' if prefix else ''}"
     if action.startswith("kms:"):
         return (
             f"Allow kms:GenerateDataKey and kms:Decrypt on the KMS key {kms_key(asked)} to the "
@@ -53,19 +65,24 @@ def permission_remedy(asked: Asked, action: str) -> str:
         return f"Allow s3:ListBucket on the bucket {bucket} to the access key in use{because}."
     if asked.operation == "get":
         return (
-            f"Allow s3:GetObject on the objects of {bucket} to the access key in use, and "
+            f"Allow s3:GetObject on {objects} to the access key in use, and "
             "s3:ListBucket on the bucket itself: without s3:ListBucket a missing object is "
             f"answered in the same way.{_kms_hint(asked, 'kms:Decrypt')}"
         )
     if asked.operation == "delete":
-        return f"Allow s3:DeleteObject on the objects of {bucket} to the access key in use."
+        return f"Allow s3:DeleteObject on {objects} to the access key in use."
+    if action in (look.action for look in LOOKS):
+        return (
+            f"To have this examined, allow {action} on the bucket {bucket} to the access key in "
+            "use, or look it up in the bucket's console."
+        )
     if action in ("s3:ListBucketVersions", "s3:GetObjectVersion"):
         return (
             f"To look through older versions, allow s3:ListBucketVersions on the bucket {bucket} "
-            "and s3:GetObjectVersion on its objects to the access key in use."
+            f"and s3:GetObjectVersion on {objects} to the access key in use."
         )
     return (
-        f"Allow s3:PutObject on the objects of {bucket} to the access key in use; a read-only key "
+        f"Allow s3:PutObject on {objects} to the access key in use; a read-only key "
         f"cannot save.{_kms_hint(asked, 'kms:GenerateDataKey')}"
     )
 
