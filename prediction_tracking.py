@@ -26,6 +26,7 @@ from nba.stats import Stat
 from replica import Replica
 from tracking import accuracy as _accuracy
 from tracking import history as _history
+from tracking import history_files as _history_files
 from tracking import results as _results
 from tracking import runs as _runs
 from tracking.accuracy import Accuracy, BaselineError, StatAccuracy, WinAccuracy, WinBaseline
@@ -38,6 +39,7 @@ from tracking.availability import (
     rows_of,
 )
 from tracking.availability_file import AvailabilityRejected, parse_availability
+from tracking.backup_catalogue import RestoreRecord, restores
 from tracking.conflicts import CONFLICT_COLUMNS, conflicts
 from tracking.errors import (
     EmptySlate,
@@ -50,9 +52,11 @@ from tracking.errors import (
     RowProblemKind,
     SlateRejected,
     TrackingError,
+    UnknownPlace,
     UnknownRun,
 )
-from tracking.history import HISTORY_COLUMNS, RUN_COLUMNS, HistoryFilters
+from tracking.history import HISTORY_COLUMNS, MOST_COUNTED, HistoryPage
+from tracking.history_choice import HistoryFilters, HistoryPlace, place_of
 from tracking.imports import ImportRecord, imports
 from tracking.kept_apart import (
     CORRECTION_COLUMNS,
@@ -72,26 +76,35 @@ from tracking.missed import MissedSlate, missed_slates
 from tracking.rebuilt import differences
 from tracking.results import ResultsReport
 from tracking.results_file import MAX_ROWS, parse_results, required_columns
+from tracking.run_frame import RUN_COLUMNS, run_frame
 from tracking.run_rows import game_rows, prediction_rows, write_run
 from tracking.runs import Origin, Run
-from tracking.schema import MIGRATIONS, REPLICATED_TABLES
+from tracking.schema import CATALOGUE_TABLES, MIGRATIONS, REPLICATED_TABLES
+from tracking.scoring import Scoring
+from tracking.scoring_rows import content_token
+from tracking.uploads import UPLOAD_COLUMNS, uploads
 
 __all__ = [
     "AVAILABILITY_COLUMNS",
+    "CATALOGUE_TABLES",
     "CONFLICT_COLUMNS",
     "CORRECTION_COLUMNS",
     "HISTORY_COLUMNS",
     "MAX_ROWS",
     "MIGRATIONS",
+    "MOST_COUNTED",
     "QUARANTINE_COLUMNS",
     "REPLICATED_TABLES",
     "RUN_COLUMNS",
+    "UPLOAD_COLUMNS",
     "Accuracy",
     "AvailabilityRejected",
     "BaselineError",
     "EmptySlate",
     "ExistingDatabaseDamaged",
     "HistoryFilters",
+    "HistoryPage",
+    "HistoryPlace",
     "ImportRecord",
     "ImportRefused",
     "LearnReport",
@@ -101,6 +114,7 @@ __all__ = [
     "OriginMismatch",
     "PlayerAvailability",
     "PredictionLog",
+    "RestoreRecord",
     "ResultsRejected",
     "ResultsReport",
     "RowProblem",
@@ -109,9 +123,11 @@ __all__ = [
     "SlateRejected",
     "StatAccuracy",
     "TrackingError",
+    "UnknownPlace",
     "UnknownRun",
     "WinAccuracy",
     "WinBaseline",
+    "place_of",
 ]
 
 
@@ -131,6 +147,9 @@ class PredictionLog:
     of a new run; what it raises reaches the caller of `log_slate`, with the run logged.
 
     Every method may raise a `replica.ReplicaError`, such as NotRestored; writing ones DiskFull too.
+
+    Attributes:
+        scoring: the track record in all its figures, kept beside the state.
     """
 
     def __init__(
@@ -147,6 +166,12 @@ class PredictionLog:
         self._clock = clock
         self._on_logged = on_logged
         self._new_uuid = new_uuid
+        path = replica.path
+        self.scoring = Scoring(
+            self._read,
+            path.with_name(f"{path.stem}-scores.db"),
+            has_reference=reference_path is not None,
+        )
         self._accuracy_of = functools.lru_cache(maxsize=8)(self._compute_accuracy)
 
     def log_slate(
@@ -211,7 +236,6 @@ class PredictionLog:
         An import of earlier predictions is no live run of this app and does not count here.
         """
         conditions = [
-            "c.run_id IS NOT NULL",
             "r.slate_date = ?",
             "r.origin = ?",
             "(r.time_verified = 1 OR r.origin <> 'live')",
@@ -252,6 +276,15 @@ class PredictionLog:
         with self._read() as connection:
             return _runs.select_runs(connection, where=conditions, bindings=bindings, limit=limit)
 
+    def counting_runs(self, game_ids: Sequence[str]) -> dict[str, str]:
+        """The id of the run that counts in the track record, by game id.
+
+        The last live one that the store had before the tip-off, both as it was planned when the run
+        was logged and as it is known now. Games without such a run are left out.
+        """
+        with self._read() as connection:
+            return _runs.counting_runs(connection, game_ids)
+
     def history(
         self, filters: HistoryFilters, *, limit: int | None, offset: int = 0
     ) -> pd.DataFrame:
@@ -270,17 +303,64 @@ class PredictionLog:
                 offset=offset,
             )
 
+    def history_page(
+        self, filters: HistoryFilters, *, limit: int, after: HistoryPlace | None = None
+    ) -> HistoryPage:
+        """The `limit` rows of `history` that come after a place; None for the newest ones.
+
+        A page far back costs what the first one costs. Raises UnknownPlace.
+        """
+        with self._read() as connection:
+            return _history.page(
+                connection, filters, has_reference=self._has_reference, limit=limit, after=after
+            )
+
+    def history_back(
+        self, filters: HistoryFilters, place: HistoryPlace | None, rows: int
+    ) -> HistoryPlace | None:
+        """The place that has `rows` rows after it up to `place`, with it; None if there is none.
+
+        `place` None is the end of the history. Raises UnknownPlace.
+        """
+        with self._read() as connection:
+            return _history.place_back(
+                connection, filters, place, rows, has_reference=self._has_reference
+            )
+
     def history_count(self, filters: HistoryFilters) -> int:
-        """How many rows `history` has without a limit."""
+        """How many rows `history` has without a limit. It looks at each of them."""
         with self._read() as connection:
             return _history.count(connection, filters, has_reference=self._has_reference)
 
-    def history_csv(self, filters: HistoryFilters) -> bytes:
-        """All rows of `history` as CSV (UTF-8) with a header, in little memory beside the text."""
+    def history_csv(self, filters: HistoryFilters, *, compressed: bool = False) -> bytes:
+        """All rows of `history` as CSV (UTF-8) with a header, in little memory beside the text.
+
+        `compressed` packs it with gzip.
+        """
         file = io.BytesIO()
         with self._read() as connection:
-            _history.write_csv(connection, filters, file, has_reference=self._has_reference)
+            _history_files.write_csv(
+                connection,
+                filters,
+                file,
+                has_reference=self._has_reference,
+                compressed=compressed,
+            )
         return file.getvalue()
+
+    def history_parquet(self, filters: HistoryFilters) -> bytes:
+        """All rows of `history` as a Parquet file, each column with a type of its own."""
+        file = io.BytesIO()
+        with self._read() as connection:
+            _history_files.write_parquet(
+                connection, filters, file, has_reference=self._has_reference
+            )
+        return file.getvalue()
+
+    def model_versions(self) -> list[str]:
+        """Every model version that has logged a run, in order."""
+        with self._read() as connection:
+            return _history.model_versions(connection)
 
     def run_frame(self, run_id: str) -> pd.DataFrame:
         """Everything a run said, with the columns RUN_COLUMNS; UnknownRun if there is none.
@@ -289,19 +369,22 @@ class PredictionLog:
         a name that a newer bundle spells otherwise makes another file of the same run.
         """
         with self._read() as connection:
-            frame = _history.run_frame(connection, run_id, has_reference=self._has_reference)
+            frame = run_frame(connection, run_id, has_reference=self._has_reference)
         if frame.empty:
             self.run(run_id)
         return frame
 
-    def record_results(self, frame: pd.DataFrame, source: str) -> ResultsReport:
+    def record_results(
+        self, frame: pd.DataFrame, source: str, *, before: Callable[[], object] | None = None
+    ) -> ResultsReport:
         """Record what players did, all rows or none.
 
         `frame` has the columns game_date, player_id or player_name, points, rebounds, assists,
         threes and, if known, minutes, game_id and team, under these or the usual other names.
         Games are found by the logged predictions and the schedule. Values that are known already
         are not written again; a changed one replaces the old, which is kept in
-        `result_corrections`. `source` is stored with each row.
+        `result_corrections`. `source` is stored with each row. `before` is called when there is
+        something to write, before it is written; what it raises keeps it from being written.
 
         Raises ResultsRejected, which names every row that cannot be recorded.
         """
@@ -323,6 +406,8 @@ class PredictionLog:
             learned = _results.known_results(connection.execute, "main", found)
             changes = _results.changes_of(found, learned, bundled)
         if changes.written:
+            if before is not None:
+                before()
             with self._replica.transaction() as transaction:
                 # Another thread may have written since the look above.
                 learned = _results.known_results(transaction.execute, "main", found)
@@ -426,10 +511,20 @@ class PredictionLog:
             reference = connection.execute if self._has_reference else None
             return differences(connection.execute, reference, silver)
 
+    def content(self) -> str:
+        """Another text whenever the state, or the bundled seasons, may have changed."""
+        with self._read() as connection:
+            return content_token(connection, has_reference=self._has_reference)
+
     def imports(self) -> list[ImportRecord]:
         """The databases of earlier apps that were taken over, newest first."""
         with self._read() as connection:
             return imports(connection)
+
+    def restores(self) -> list[RestoreRecord]:
+        """Every restore of the data to what it was before, the newest first."""
+        with self._read() as connection:
+            return restores(connection)
 
     def query(self, sql: str, parameters: Sequence[str | int | float | None] = ()) -> pd.DataFrame:
         """The rows of one reading statement, as of one moment.
@@ -451,6 +546,11 @@ class PredictionLog:
         """
         with self._read() as connection:
             return conflicts(connection, limit)
+
+    def uploads(self, limit: int = 20) -> pd.DataFrame:
+        """What the newest log entries brought, newest first: UPLOAD_COLUMNS."""
+        with self._read() as connection:
+            return uploads(connection, limit)
 
     def accuracy(
         self,

@@ -19,6 +19,9 @@ from tracking.history import actual_joins, actual_value
 from tracking.runs import LAST_REPLAYS, TRACK_RECORD, Origin
 
 __all__ = [
+    "COIN",
+    "ELO",
+    "HOME_RATE",
     "Accuracy",
     "BaselineError",
     "Choice",
@@ -26,6 +29,7 @@ __all__ = [
     "WinAccuracy",
     "WinBaseline",
     "accuracy",
+    "home_rates",
 ]
 
 COIN: Final = "coin"
@@ -287,7 +291,7 @@ def _baseline_error(rows: pd.DataFrame, guess: pd.Series[float]) -> BaselineErro
 def _win_accuracy(
     connection: apsw.Connection, games: pd.DataFrame, *, has_reference: bool
 ) -> WinAccuracy:
-    rates = _home_rates(connection, games, has_reference=has_reference)
+    rates = home_rates(connection, games, has_reference=has_reference)
     coin = pd.Series(0.5, index=games.index)
     given_by = {COIN: coin, HOME_RATE: rates, ELO: games["elo"]}
     baselines = tuple(_win_baseline(games, name, given) for name, given in given_by.items())
@@ -319,10 +323,13 @@ def _win_baseline(games: pd.DataFrame, name: str, given: pd.Series[float]) -> Wi
     )
 
 
-def _home_rates(
+def home_rates(
     connection: apsw.Connection, games: pd.DataFrame, *, has_reference: bool
 ) -> pd.Series[float]:
-    """Per game the share of home wins in the last games before its date; NaN before any game."""
+    """Per game the share of home wins in the last games before its date; NaN before any game.
+
+    `games` has a column game_date of dates.
+    """
     sql = "SELECT game_date, game_id, home_points > away_points FROM main.games"
     if has_reference:
         sql = (

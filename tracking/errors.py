@@ -17,6 +17,7 @@ __all__ = [
     "RowProblemKind",
     "SlateRejected",
     "TrackingError",
+    "UnknownPlace",
     "UnknownRun",
 ]
 
@@ -55,6 +56,10 @@ class SlateRejected(TrackingError):
 
 class UnknownRun(TrackingError):
     """No run with this id is in the log."""
+
+
+class UnknownPlace(TrackingError):
+    """No logged prediction is at the place where a page of the history should begin."""
 
 
 class ImportRefused(TrackingError):

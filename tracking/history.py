@@ -1,37 +1,45 @@
-"""Every logged prediction with the names, what happened, and whether it is saved."""
+"""Every logged prediction with the names, what happened, and whether it is saved.
+
+Pages are found by the last row of the page before (a place), never by counting rows from the top,
+so that a page far back costs what the first one costs.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
-from typing import BinaryIO, Final
+from typing import Final
 
 import apsw
 import pandas as pd
 
-from nba.stats import STATS, Stat
-from tracking.frames import escape_like, fold, frame_of, use_fold
-from tracking.runs import (
-    CURRENT_RUNS,
-    LOGGED_AT,
-    SEQUENCE,
-    STORED_AT,
-    TRACK_RECORD,
-    Origin,
+from nba.stats import STATS
+from tracking.frames import frame_of
+from tracking.history_choice import (
+    AFTER_PLACE,
+    STAT_ORDER,
+    UP_TO_PLACE,
+    HistoryFilters,
+    HistoryPlace,
+    conditions_of,
+    place_bindings,
+    place_of,
 )
+from tracking.runs import CURRENT_RUNS, LOGGED_AT, SEQUENCE, STORED_AT, track_record_of
 
 __all__ = [
     "HISTORY_COLUMNS",
-    "RUN_COLUMNS",
-    "HistoryFilters",
+    "MOST_COUNTED",
+    "HistoryPage",
     "actual_joins",
     "actual_value",
     "count",
     "history",
-    "run_frame",
-    "write_csv",
+    "model_versions",
+    "name_of_player",
+    "page",
+    "place_back",
+    "slices",
 ]
 
 HISTORY_COLUMNS: Final = (
@@ -66,42 +74,9 @@ HISTORY_COLUMNS: Final = (
 )
 """The columns of `history`, in order."""
 
-RUN_COLUMNS: Final = (
-    "run_id",
-    "slate_date",
-    "model_version",
-    "origin",
-    "data_as_of",
-    "logged_at",
-    "time_verified",
-    "revision",
-    "source",
-    "game_id",
-    "game_date",
-    "tipoff_utc",
-    "home_team_id",
-    "home_team",
-    "away_team_id",
-    "away_team",
-    "home_win_probability",
-    "elo_home_win_probability",
-    "home_points",
-    "away_points",
-    "player_id",
-    "player_name",
-    "team_id",
-    "stat",
-    "mean",
-    "median",
-    "floor",
-    "ceiling",
-    "from_prior",
-)
-"""The columns of `run_frame`, in order."""
+MOST_COUNTED: Final = 10_000
+"""Rows beyond this many are not counted for a page: nobody pages that far, and counting scans."""
 
-_STAT_ORDER: Final = (
-    "CASE p.stat " + " ".join(f"WHEN '{s}' THEN {i}" for i, s in enumerate(STATS)) + " END"
-)
 # The order of the joins is fixed: walking the runs from the newest one lets a page stop early,
 # while an order chosen by the planner may sort the whole history first.
 _CHOSEN: Final = """
@@ -111,28 +86,81 @@ CROSS JOIN main.predictions AS p ON p.run_id = g.run_id AND p.game_id = g.game_i
 _CHOSEN_WITHOUT_GAMES: Final = """
 FROM main.runs AS r
 CROSS JOIN main.predictions AS p ON p.run_id = r.run_id"""
-# Beyond this many matching players, reading every row of a run beats one seek per player and game.
-_SEEK_PLAYERS: Final = 25
-_CSV_SLICE_ROWS: Final = 5_000
+_FORWARDS: Final = (
+    f"r.slate_date DESC, r.logged_at DESC, r.run_id DESC, p.game_id, p.player_id, {STAT_ORDER}"
+)
+_BACKWARDS: Final = (
+    f"r.slate_date, r.logged_at, r.run_id, p.game_id DESC, p.player_id DESC, {STAT_ORDER} DESC"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryFilters:
-    """Which predictions to show; every field that is not None narrows the choice.
+@dataclass(frozen=True, slots=True, eq=False)
+class HistoryPage:
+    """Some rows of the history, in its order.
 
-    `since` and `until` are inclusive US Eastern slate dates. `team` is an abbreviation. `player`
-    is any part of a name, without regard to case and accents. `only_current` leaves out runs that
-    a newer run of the same slate and origin replaced.
+    `frame` has the columns HISTORY_COLUMNS. `last` is the place of its last row, None if nothing
+    follows it. `rows_before` and `rows` count the rows before the page and in all; each is None
+    where that is more than MOST_COUNTED.
     """
 
-    since: date | None = None
-    until: date | None = None
-    origin: Origin | None = None
-    model_version: str | None = None
-    team: str | None = None
-    player: str | None = None
-    stat: Stat | None = None
-    only_current: bool = False
+    frame: pd.DataFrame
+    last: HistoryPlace | None
+    rows_before: int | None
+    rows: int | None
+
+
+def page(
+    connection: apsw.Connection,
+    filters: HistoryFilters,
+    *,
+    has_reference: bool,
+    limit: int,
+    after: HistoryPlace | None,
+) -> HistoryPage:
+    """The `limit` rows after a place, None for the newest. Raises UnknownPlace."""
+    # One row more than is shown tells whether anything follows.
+    frame = history(connection, filters, has_reference=has_reference, limit=limit + 1, after=after)
+    more = len(frame) > limit
+    frame = frame.iloc[:limit]
+
+    def counted(up_to: HistoryPlace | None) -> int | None:
+        # One more than is told, to know that there are more.
+        most = MOST_COUNTED + 1
+        rows = _counted(connection, filters, up_to, has_reference=has_reference, most=most)
+        return rows if rows < most else None
+
+    before = 0 if after is None else counted(after)
+    rows = None if before is None else before + len(frame)
+    if more:
+        rows = counted(None)
+    last = _place_of_row(frame) if more else None
+    return HistoryPage(frame=frame, last=last, rows_before=before, rows=rows)
+
+
+def place_back(
+    connection: apsw.Connection,
+    filters: HistoryFilters,
+    place: HistoryPlace | None,
+    rows: int,
+    *,
+    has_reference: bool,
+) -> HistoryPlace | None:
+    """The place after which `rows` rows follow up to `place`, with it; None if there are no more.
+
+    `place` None is the end of the history. Raises UnknownPlace.
+    """
+    conditions, bindings = conditions_of(connection, filters, has_reference=has_reference)
+    if place is not None:
+        conditions = f"{conditions} AND {UP_TO_PLACE}"
+        bindings |= place_bindings(connection, place)
+    sql = f"""
+    WITH {CURRENT_RUNS}
+    SELECT r.run_id, p.game_id, p.player_id, p.stat
+    {_CHOSEN} WHERE {conditions} ORDER BY {_BACKWARDS} LIMIT 1 OFFSET :rows
+    """
+    for run_id, game_id, player_id, stat in connection.execute(sql, bindings | {"rows": rows}):
+        return place_of(f"{run_id}~{game_id}~{player_id}~{stat}")
+    return None
 
 
 def history(
@@ -141,117 +169,113 @@ def history(
     *,
     has_reference: bool,
     limit: int | None,
-    offset: int,
+    offset: int = 0,
+    after: HistoryPlace | None = None,
 ) -> pd.DataFrame:
     """One row per prediction, newest slate and run first, then by game, player and stat.
 
-    The reference is attached to `connection` as `reference` when `has_reference` is True.
+    The reference is attached to `connection` as `reference` when `has_reference` is True. `after`
+    leaves out the rows up to a place, with it. Raises UnknownPlace.
     """
-    return _frame(
-        _rows(connection, filters, has_reference=has_reference, limit=limit, offset=offset)
-    )
-
-
-def write_csv(
-    connection: apsw.Connection, filters: HistoryFilters, file: BinaryIO, *, has_reference: bool
-) -> None:
-    """Every row of `history` as CSV (UTF-8) with a header, slice by slice.
-
-    A season in one frame would need more memory than a small machine has left.
-    """
-    rows = _rows(connection, filters, has_reference=has_reference, limit=None, offset=0)
-    _frame(()).to_csv(file, index=False)
-    while slice_of_rows := list(itertools.islice(rows, _CSV_SLICE_ROWS)):
-        _frame(slice_of_rows).to_csv(file, index=False, header=False)
-
-
-def _rows(
-    connection: apsw.Connection,
-    filters: HistoryFilters,
-    *,
-    has_reference: bool,
-    limit: int | None,
-    offset: int,
-) -> Iterator[tuple[apsw.SQLiteValue, ...]]:
-    conditions, bindings = _conditions(connection, filters, has_reference=has_reference)
+    conditions, bindings = conditions_of(connection, filters, has_reference=has_reference)
+    if after is not None:
+        conditions = f"{conditions} AND {AFTER_PLACE}"
+        bindings |= place_bindings(connection, after)
+    # First the rows of the page by their keys, then what is said of these alone.
     sql = f"""
-    WITH {CURRENT_RUNS}, {TRACK_RECORD}
+    WITH {CURRENT_RUNS},
+    page AS MATERIALIZED (
+      SELECT r.run_id, p.game_id, p.player_id, p.stat
+      {_CHOSEN} WHERE {conditions} ORDER BY {_FORWARDS} LIMIT :limit OFFSET :offset
+    ),
+    run_moments AS MATERIALIZED (
+      SELECT r.run_id, {LOGGED_AT} AS logged_at, {STORED_AT} AS stored_at, {SEQUENCE} AS sequence
+      FROM main.runs AS r WHERE r.run_id IN (SELECT run_id FROM page)
+    ),
+    {track_record_of("SELECT game_id FROM page")}
     SELECT r.run_id, r.slate_date, r.origin, r.model_version, r.revision, r.source, r.data_as_of,
-      {LOGGED_AT}, {STORED_AT}, {SEQUENCE}, {STORED_AT} IS NOT NULL, r.time_verified,
+      m.logged_at, m.stored_at, m.sequence, m.stored_at IS NOT NULL, r.time_verified,
       k.run_id IS NOT NULL, g.game_id, g.tipoff_utc, g.home_team, g.away_team, p.player_id,
-      {_name_of_player(has_reference=has_reference)},
+      {name_of_player(has_reference=has_reference)},
       CASE p.team_id WHEN g.home_team_id THEN g.home_team WHEN g.away_team_id THEN g.away_team END,
       CASE p.team_id WHEN g.home_team_id THEN g.away_team WHEN g.away_team_id THEN g.home_team END,
       p.stat, p.mean, p.median, p.floor, p.ceiling, p.from_prior,
       {actual_value("p.stat", has_reference=has_reference)}
-    {_CHOSEN}
-    LEFT JOIN track_record AS k ON k.run_id = g.run_id AND k.game_id = g.game_id
+    FROM page AS c
+    CROSS JOIN main.runs AS r ON r.run_id = c.run_id
+    CROSS JOIN run_moments AS m ON m.run_id = c.run_id
+    CROSS JOIN main.game_predictions AS g ON g.run_id = c.run_id AND g.game_id = c.game_id
+    CROSS JOIN main.predictions AS p ON p.run_id = c.run_id AND p.game_id = c.game_id
+      AND p.player_id = c.player_id AND p.stat = c.stat
+    LEFT JOIN track_record AS k ON k.run_id = c.run_id AND k.game_id = c.game_id
     {actual_joins("p", has_reference=has_reference)}
-    WHERE {conditions}
-    ORDER BY r.slate_date DESC, r.logged_at DESC, r.run_id DESC, p.game_id, p.player_id,
-      {_STAT_ORDER}
-    LIMIT :limit OFFSET :offset
+    ORDER BY {_FORWARDS}
     """
-    bindings["limit"] = -1 if limit is None else limit
-    bindings["offset"] = offset
-    return iter(connection.execute(sql, bindings))
-
-
-def _frame(rows: Iterable[tuple[apsw.SQLiteValue, ...]]) -> pd.DataFrame:
-    return frame_of(
-        rows,
+    bindings |= {"limit": -1 if limit is None else limit, "offset": offset}
+    frame = frame_of(
+        connection.execute(sql, bindings),
         HISTORY_COLUMNS,
         dates=("slate_date", "data_as_of"),
         moments=("logged_at", "stored_at", "tipoff_utc"),
         flags=("revision", "saved", "time_verified", "in_track_record", "from_prior"),
         numbers=("mean", "median", "floor", "ceiling", "actual"),
     )
+    frame["sequence"] = frame["sequence"].astype("Int64")
+    return frame
 
 
-def count(connection: apsw.Connection, filters: HistoryFilters, *, has_reference: bool) -> int:
-    """How many rows `history` has without a limit."""
-    conditions, bindings = _conditions(connection, filters, has_reference=has_reference)
+def slices(
+    connection: apsw.Connection, filters: HistoryFilters, rows: int, *, has_reference: bool
+) -> Iterator[pd.DataFrame]:
+    """Every row of `history`, at most `rows` at a time; nothing if there are none."""
+    after: HistoryPlace | None = None
+    while True:
+        frame = history(connection, filters, has_reference=has_reference, limit=rows, after=after)
+        if len(frame):
+            yield frame
+        if len(frame) < rows:
+            return
+        after = _place_of_row(frame)
+
+
+def count(
+    connection: apsw.Connection,
+    filters: HistoryFilters,
+    *,
+    has_reference: bool,
+    most: int | None = None,
+) -> int:
+    """How many rows `history` has without a limit; it stops at `most`, None counts them all."""
+    return _counted(connection, filters, None, has_reference=has_reference, most=most)
+
+
+def _counted(
+    connection: apsw.Connection,
+    filters: HistoryFilters,
+    up_to: HistoryPlace | None,
+    *,
+    has_reference: bool,
+    most: int | None,
+) -> int:
+    conditions, bindings = conditions_of(connection, filters, has_reference=has_reference)
+    if up_to is not None:
+        conditions = f"{conditions} AND {UP_TO_PLACE}"
+        bindings |= place_bindings(connection, up_to)
     # A team is named by the game, and a player is found by game; else games need no look.
     by_game = filters.team is not None or filters.player is not None
     chosen = _CHOSEN if by_game else _CHOSEN_WITHOUT_GAMES
-    sql = f"WITH {CURRENT_RUNS} SELECT count(*) {chosen} WHERE {conditions}"
-    number = connection.execute(sql, bindings).get
+    sql = f"""
+    WITH {CURRENT_RUNS}
+    SELECT count(*) FROM (SELECT 1 {chosen} WHERE {conditions} LIMIT :most)
+    """
+    number = connection.execute(sql, bindings | {"most": -1 if most is None else most}).get
     return int(str(number))
 
 
-def run_frame(connection: apsw.Connection, run_id: str, *, has_reference: bool) -> pd.DataFrame:
-    """Everything a run said: one row per prediction, and one per game without any.
-
-    Neither results nor when it was saved are in it; names are as the newest bundle spells them.
-    """
-    sql = f"""
-    SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, {LOGGED_AT},
-      r.time_verified, r.revision, r.source, g.game_id, g.game_date, g.tipoff_utc, g.home_team_id,
-      g.home_team, g.away_team_id, g.away_team, g.home_win_probability,
-      g.elo_home_win_probability, g.home_points, g.away_points, p.player_id,
-      CASE WHEN p.player_id IS NOT NULL THEN {_name_of_player(has_reference=has_reference)} END,
-      p.team_id, p.stat, p.mean, p.median, p.floor, p.ceiling, p.from_prior
-    FROM main.runs AS r
-    JOIN main.game_predictions AS g ON g.run_id = r.run_id
-    LEFT JOIN main.predictions AS p ON p.run_id = g.run_id AND p.game_id = g.game_id
-    WHERE r.run_id = ?
-    ORDER BY g.game_id, p.player_id, {_STAT_ORDER}
-    """
-    frame = frame_of(
-        connection.execute(sql, (run_id,)),
-        RUN_COLUMNS,
-        dates=("slate_date", "data_as_of", "game_date"),
-        moments=("logged_at", "tipoff_utc"),
-        flags=("time_verified", "revision"),
-        numbers=(
-            *("home_win_probability", "elo_home_win_probability", "home_points", "away_points"),
-            *("mean", "median", "floor", "ceiling"),
-        ),
-    )
-    for name in ("home_team_id", "away_team_id", "player_id", "team_id"):
-        frame[name] = frame[name].astype("Int64")
-    frame["from_prior"] = frame["from_prior"].astype("boolean")
-    return frame
+def model_versions(connection: apsw.Connection) -> list[str]:
+    """Every model version that has logged a run, in order."""
+    rows = connection.execute("SELECT DISTINCT model_version FROM main.runs ORDER BY 1")
+    return [str(version) for (version,) in rows]
 
 
 def actual_value(stat: str, *, has_reference: bool) -> str:
@@ -270,7 +294,8 @@ def actual_joins(alias: str, *, has_reference: bool) -> str:
     )
 
 
-def _name_of_player(*, has_reference: bool) -> str:
+def name_of_player(*, has_reference: bool) -> str:
+    """SQL for the name of the player of a prediction `p`: bundled, else as it was logged."""
     bundled = (
         "(SELECT n.player_name FROM reference.players AS n WHERE n.player_id = p.player_id), "
         if has_reference
@@ -280,49 +305,7 @@ def _name_of_player(*, has_reference: bool) -> str:
     return f"COALESCE({bundled}{learned}, 'player ' || p.player_id)"
 
 
-def _conditions(
-    connection: apsw.Connection, filters: HistoryFilters, *, has_reference: bool
-) -> tuple[str, dict[str, str | int]]:
-    conditions = ["TRUE"]
-    bindings: dict[str, str | int] = {}
-
-    def narrow(condition: str, **values: str | int) -> None:
-        conditions.append(condition)
-        bindings.update(values)
-
-    if filters.since is not None:
-        narrow("r.slate_date >= :since", since=filters.since.isoformat())
-    if filters.until is not None:
-        narrow("r.slate_date <= :until", until=filters.until.isoformat())
-    if filters.origin is not None:
-        narrow("r.origin = :origin", origin=filters.origin.value)
-    if filters.model_version is not None:
-        narrow("r.model_version = :model_version", model_version=filters.model_version)
-    if filters.only_current:
-        # The plus keeps this from becoming the way in, which would lose the order.
-        narrow("+r.run_id IN (SELECT run_id FROM current_runs)")
-    if filters.stat is not None:
-        narrow("p.stat = :stat", stat=filters.stat)
-    if filters.team is not None:
-        narrow(
-            "CASE p.team_id WHEN g.home_team_id THEN g.home_team "
-            "WHEN g.away_team_id THEN g.away_team END = :team COLLATE NOCASE",
-            team=filters.team.strip(),
-        )
-    if filters.player is not None and filters.player.strip():
-        ids = _matching_players(connection, filters.player, has_reference=has_reference)
-        column = "p.player_id" if len(ids) <= _SEEK_PLAYERS else "+p.player_id"
-        # The ids come out of integer columns, so they can stand in the statement.
-        narrow(f"{column} IN ({', '.join(str(player_id) for player_id in ids)})")
-    return " AND ".join(conditions), bindings
-
-
-def _matching_players(connection: apsw.Connection, text: str, *, has_reference: bool) -> list[int]:
-    use_fold(connection)
-    sources = ["main.players", "reference.players"] if has_reference else ["main.players"]
-    sql = " UNION ".join(
-        f"SELECT player_id FROM {source} WHERE fold(player_name) LIKE :pattern ESCAPE '\\'"
-        for source in sources
-    )
-    rows = connection.execute(sql, {"pattern": f"%{escape_like(fold(text))}%"})
-    return [int(player_id) for (player_id,) in rows]
+def _place_of_row(frame: pd.DataFrame) -> HistoryPlace:
+    """The place of the last row."""
+    last = frame.iloc[-1]
+    return place_of(f"{last['run_id']}~{last['game_id']}~{last['player_id']}~{last['stat']}")

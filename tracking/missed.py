@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from datetime import date, datetime
 import apsw
 
 from nba.seasons import ScheduledGame, UndecidedGame, slate_over_at
-from tracking.runs import TRACK_RECORD
+from tracking.runs import track_record_of
 
 __all__ = ["MissedSlate", "missed_slates"]
 
@@ -47,10 +48,12 @@ def missed_slates(
         if game.slate_date >= since:
             by_day[game.slate_date].append(game)
     begun = {day: games for day, games in by_day.items() if _has_begun(day, games, now)}
+    asked = json.dumps([game.game_id for games in begun.values() for game in games])
+    of_these = track_record_of("SELECT value FROM json_each(?)")
     logged = {
         game_id
         for (game_id,) in connection.execute(
-            f"WITH {TRACK_RECORD} SELECT game_id FROM track_record"
+            f"WITH {of_these} SELECT game_id FROM track_record", (asked,)
         )
     }
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import json
 import math
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,9 +33,11 @@ __all__ = [
     "automatic_run_id",
     "check_origin",
     "check_projection",
+    "counting_runs",
     "find_automatic_run",
     "find_run",
     "select_runs",
+    "track_record_of",
 ]
 
 TRACKING_NAMESPACE: Final = uuid.UUID("6b0e4a53-52a5-5f2c-9c0d-6c5b8d1f7a20")
@@ -118,38 +121,65 @@ _NEWEST_FIRST: Final = (
     f"{LOGGED_AT} DESC, r.revision DESC, r.run_id DESC"
 )
 
+# Most slates have one run: to say when each was stored in order to sort it alone would cost most.
 CURRENT_RUNS: Final = f"""
+contested_slates AS MATERIALIZED (
+  SELECT slate_date, origin FROM main.runs GROUP BY slate_date, origin HAVING count(*) > 1
+),
 current_runs AS MATERIALIZED (
+  SELECT max(run_id) AS run_id, slate_date, origin FROM main.runs
+  GROUP BY slate_date, origin HAVING count(*) = 1
+  UNION ALL
   SELECT run_id, slate_date, origin FROM (
     SELECT r.run_id, r.slate_date, r.origin, row_number() OVER (
       PARTITION BY r.slate_date, r.origin
       ORDER BY r.time_verified DESC, {_NEWEST_FIRST}) AS place
-    FROM main.runs AS r
+    FROM contested_slates AS c
+    JOIN main.runs AS r ON r.slate_date = c.slate_date AND r.origin = c.origin
   ) WHERE place = 1
 )"""
 """A common table: the newest run per slate and origin; an import yields to the app's own runs."""
 
-TRACK_RECORD: Final = f"""
+
+def track_record_of(games: str | None = None) -> str:
+    """SQL for the common table `track_record`: per game the last live run stored before tip-off.
+
+    `games` is a SELECT of the ids of the games that are asked about; None asks about all.
+
+    Before both tip-offs: that of the schedule of the time, and the one that has become known since,
+    should the game have been moved forward. A game without a known tip-off time, a pending run and
+    an import have no row here.
+    """
+    asked = "" if games is None else f"g.game_id IN ({games}) AND "
+    # Games first: one pass over them finds those that are asked about.
+    return f"""
 track_record AS MATERIALIZED (
   SELECT run_id, game_id FROM (
     SELECT r.run_id, g.game_id, row_number() OVER (
       PARTITION BY g.game_id ORDER BY {_NEWEST_FIRST}) AS place
-    FROM main.runs AS r
-    JOIN main.game_predictions AS g ON g.run_id = r.run_id
+    FROM main.game_predictions AS g
+    CROSS JOIN main.runs AS r ON r.run_id = g.run_id
     LEFT JOIN main.scheduled_games AS k ON k.game_id = g.game_id
-    WHERE r.origin = 'live' AND r.time_verified = 1
+    WHERE {asked}r.origin = 'live' AND r.time_verified = 1
       AND unixepoch({STORED_AT}, 'subsec')
         < unixepoch(coalesce(g.tipoff_utc, k.tipoff_utc), 'subsec')
       AND unixepoch({STORED_AT}, 'subsec')
         < unixepoch(coalesce(k.tipoff_utc, g.tipoff_utc), 'subsec')
   ) WHERE place = 1
 )"""
-"""A common table: per game the last live run whose store time precedes the tip-off.
 
-Both tip-offs: that of the schedule of the time, and the one that has become known since, should the
-game have been moved forward. A game without a known tip-off time, a pending run and an import have
-no row here.
-"""
+
+TRACK_RECORD: Final = track_record_of()
+"""A common table: per game the last live run whose store time precedes the tip-off."""
+
+
+def counting_runs(connection: apsw.Connection, game_ids: Sequence[str]) -> dict[str, str]:
+    """The id of the run that is in the track record, by game id; games without one are left out."""
+    of_these = track_record_of("SELECT value FROM json_each(?)")
+    found = connection.execute(
+        f"WITH {of_these} SELECT game_id, run_id FROM track_record", (json.dumps(list(game_ids)),)
+    )
+    return {str(game_id): str(run_id) for game_id, run_id in found}
 
 
 LAST_REPLAYS: Final = f"""
@@ -293,16 +323,14 @@ def select_runs(
     bindings: Sequence[str | int] = (),
     limit: int | None = None,
 ) -> list[Run]:
-    """Runs that meet every condition (on `r`, and on `c`, the current runs), newest slate first."""
+    """Runs that meet every condition on `r`, newest slate first, and of a slate the newest run."""
     conditions = " AND ".join(where) if where else "TRUE"
     sql = f"""
-    WITH {CURRENT_RUNS}
     SELECT r.run_id, r.slate_date, r.model_version, r.origin, r.data_as_of, {LOGGED_AT},
       {STORED_AT}, {SEQUENCE}, r.time_verified, r.revision, r.source,
       (SELECT count(*) FROM main.game_predictions AS g WHERE g.run_id = r.run_id),
       (SELECT count(*) FROM main.predictions AS p WHERE p.run_id = r.run_id)
     FROM main.runs AS r
-    LEFT JOIN current_runs AS c ON c.run_id = r.run_id
     WHERE {conditions}
     ORDER BY r.slate_date DESC, {_NEWEST_FIRST}
     LIMIT ?

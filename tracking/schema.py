@@ -14,7 +14,7 @@ from typing import Final
 
 from replica import Migration
 
-__all__ = ["MIGRATIONS", "REPLICATED_TABLES"]
+__all__ = ["CATALOGUE_TABLES", "MIGRATIONS", "REPLICATED_TABLES"]
 
 _PREDICTIONS: Final = """
 CREATE TABLE runs (
@@ -194,13 +194,49 @@ ALTER TABLE game_predictions ADD COLUMN home_points REAL;
 ALTER TABLE game_predictions ADD COLUMN away_points REAL;
 """
 
+# What is in the bucket beside the log, and which restores there were. `made_at`, `restored_at` and
+# `forgotten_at` are moments; `sequence` is the log entry a backup goes up to (0: it is of no log),
+# or the one that a restore became (NULL: it was begun and not finished). `log_id` is the log that
+# `sequence` counts in: whoever has lost a log and begun another keeps that one's backups and notes.
+_BACKUPS: Final = """
+CREATE TABLE s3_data_backups (
+  backup_key TEXT PRIMARY KEY NOT NULL,
+  kind TEXT NOT NULL,
+  made_at TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  log_id TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  row_count INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  compression TEXT NOT NULL,
+  kept_by TEXT NOT NULL,
+  forgotten_at TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE restores (
+  restore_id TEXT PRIMARY KEY NOT NULL,
+  restored_at TEXT NOT NULL,
+  log_id TEXT NOT NULL,
+  sequence INTEGER,
+  source TEXT NOT NULL,
+  moment TEXT NOT NULL,
+  rows_added INTEGER,
+  rows_removed INTEGER,
+  rows_changed INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(version=1, name="predictions and results", sql=_PREDICTIONS),
     Migration(version=2, name="transactions of runs", sql=_RUN_TRANSACTIONS),
     Migration(version=3, name="the season as it goes on", sql=_THE_SEASON),
     Migration(version=4, name="medians, Elo and expected score", sql=_MEDIANS),
+    Migration(version=5, name="backups and restores", sql=_BACKUPS),
 )
 """Every version of the state's schema, oldest first; a published one never changes."""
+
+CATALOGUE_TABLES: Final = ("s3_data_backups", "restores")
+"""What a restore never changes: the bucket and what was done to the history stay as they are."""
 
 REPLICATED_TABLES: Final = (
     "runs",
@@ -216,5 +252,6 @@ REPLICATED_TABLES: Final = (
     "rosters",
     "availability",
     "quarantine",
+    *CATALOGUE_TABLES,
 )
 """Every table of the state: all of it is shared through the log."""

@@ -11,8 +11,10 @@ from nba.evaluation.averages import (
     BASELINE_HALF_LIFE_GAMES,
     BASELINES,
     EarlierGames,
+    baseline_averages,
     baselines,
     earlier_games,
+    earlier_places,
     simple_averages,
 )
 from nba.evaluation.counts import fit_dispersion, negative_binomial_quantile
@@ -40,6 +42,7 @@ __all__ = [
     "Interval",
     "ReliabilityBin",
     "accuracy",
+    "baseline_averages",
     "baselines",
     "bias",
     "binomial_interval",
@@ -48,6 +51,7 @@ __all__ = [
     "calibration_slope",
     "coverage",
     "earlier_games",
+    "earlier_places",
     "fit_dispersion",
     "log_loss",
     "mae",

@@ -18,8 +18,10 @@ __all__ = [
     "BASELINES",
     "BASELINE_HALF_LIFE_GAMES",
     "EarlierGames",
+    "baseline_averages",
     "baselines",
     "earlier_games",
+    "earlier_places",
     "simple_averages",
 ]
 
@@ -70,9 +72,33 @@ def earlier_games(history: History, asked: History) -> EarlierGames:
 
     `history` is in order of players and days, as `Reference.history` gives it.
     """
-    return _earlier(
+    return earlier_places(
         (history.player_id, history.day, history.season),
         (asked.player_id, asked.day, asked.season),
+    )
+
+
+def earlier_places(
+    played: tuple[Integers, Integers, Integers], asked: tuple[Integers, Integers, Integers]
+) -> EarlierGames:
+    """As `earlier_games`, of arrays of player, day and the first year of the season.
+
+    `played` is in order of players and days; days count from any one date.
+    """
+    owners, days, seasons = played
+    player, day, season = asked
+    by_date = owners * _DAYS_PER_PLAYER + days
+    by_season = owners * _DAYS_PER_PLAYER + seasons
+    starts = np.searchsorted(owners, player)
+    ends = np.searchsorted(by_date, player * _DAYS_PER_PLAYER + day)
+    latest = season
+    if len(seasons):
+        latest = np.where(ends > starts, seasons[np.maximum(ends - 1, 0)], season)
+    return EarlierGames(
+        starts=starts,
+        season_starts=np.searchsorted(by_season, player * _DAYS_PER_PLAYER + season),
+        latest_season_starts=np.searchsorted(by_season, player * _DAYS_PER_PLAYER + latest),
+        ends=ends,
     )
 
 
@@ -116,7 +142,7 @@ def baselines(
     owners = history["player_id"].to_numpy(dtype=np.int64)
     order = np.lexsort((history["game_id"].to_numpy(str), days, owners))
     values = history[stat].to_numpy(dtype=np.float64, na_value=np.nan)[order]
-    earlier = _earlier(
+    earlier = earlier_places(
         (owners[order], days[order], _first_years(history["season"])[order]),
         (
             rows["player_id"].to_numpy(dtype=np.int64),
@@ -124,36 +150,22 @@ def baselines(
             _first_years(rows["season"]),
         ),
     )
+    return pd.DataFrame(baseline_averages(values, earlier, half_life_games), index=rows.index)
+
+
+def baseline_averages(
+    values: Floats, earlier: EarlierGames, half_life_games: float = BASELINE_HALF_LIFE_GAMES
+) -> dict[str, Floats]:
+    """The columns of `baselines`, each of the shape (asked rows,), NaN where there is none.
+
+    `values` has one number for each row of the history, NaN where it is not known.
+    """
     starts, ends = earlier.starts, earlier.ends
-    return pd.DataFrame(
-        {
-            "season_average": _average(values, earlier.season_starts, ends),
-            "last_5": _average(values, np.maximum(starts, ends - _LAST_GAMES), ends),
-            "ewma_8": _ewma(values, starts, ends, half_life_games),
-        },
-        index=rows.index,
-    )
-
-
-def _earlier(
-    played: tuple[Integers, Integers, Integers], asked: tuple[Integers, Integers, Integers]
-) -> EarlierGames:
-    """Places in `played`, both (player, day, first year of the season)."""
-    owners, days, seasons = played
-    player, day, season = asked
-    by_date = owners * _DAYS_PER_PLAYER + days
-    by_season = owners * _DAYS_PER_PLAYER + seasons
-    starts = np.searchsorted(owners, player)
-    ends = np.searchsorted(by_date, player * _DAYS_PER_PLAYER + day)
-    latest = season
-    if len(seasons):
-        latest = np.where(ends > starts, seasons[np.maximum(ends - 1, 0)], season)
-    return EarlierGames(
-        starts=starts,
-        season_starts=np.searchsorted(by_season, player * _DAYS_PER_PLAYER + season),
-        latest_season_starts=np.searchsorted(by_season, player * _DAYS_PER_PLAYER + latest),
-        ends=ends,
-    )
+    return {
+        "season_average": _average(values, earlier.season_starts, ends),
+        "last_5": _average(values, np.maximum(starts, ends - _LAST_GAMES), ends),
+        "ewma_8": _ewma(values, starts, ends, half_life_games),
+    }
 
 
 def _days(dates: pd.Series[pd.Timestamp]) -> Integers:
