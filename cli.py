@@ -11,19 +11,27 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from commands import lines, password, season, state
-from commands.exit_codes import ExitCode
-from jobs.errors import EXPLAINED
-from jobs.state import Moment
-from nba.progress import ProgressBar
-from prediction_tracking import Origin
+try:
+    from commands import doctor, drill, lines, password, season, state
+    from commands.backup_arguments import add_backup_commands
+    from commands.exit_codes import ExitCode
+    from jobs.errors import EXPLAINED
+    from jobs.state import Moment
+    from nba.progress import ProgressBar
+    from prediction_tracking import Origin
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"This Python has no {missing.name}. `make run` installs what is needed into .venv; then: "
+        ".venv/bin/python cli.py --help"
+    )
 
 __all__ = ["main"]
 
 EXIT_CODES = """\
 exit codes:
   0  done
-  1  failed; the reason and a remedy are on standard error (status, verify, doctor: not all is well)
+  1  failed; the reason and a remedy are on standard error (status, verify, drill, doctor: not all
+     is well)
   2  wrong usage
   3  done in part: a source did not answer, a result is missing or in quarantine; the rest is saved
 """
@@ -56,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_season(commands)
     _add_looks(commands)
     _add_state(commands)
+    add_backup_commands(commands.add)
     commands.add(
         "hash-password",
         lambda options, bar: password.make_password_line(),
@@ -218,14 +227,6 @@ def _add_state(commands: _Commands) -> None:
         "python cli.py sync",
     )
 
-    commands.add(
-        "backup",
-        lambda options, bar: state.backup(bar),
-        "save, and keep a copy of the whole history",
-        "Writes one object below backups/ in the bucket, which nothing ever deletes.",
-        "python cli.py backup",
-    )
-
     restore = commands.add(
         "restore",
         lambda options, bar: state.restore(options.to, options.at),
@@ -253,20 +254,45 @@ def _add_state(commands: _Commands) -> None:
     )
     _json(verify)
 
-    doctor = commands.add(
+    rehearsal = commands.add(
+        "drill",
+        lambda options, bar: drill.drill(bar, as_json=options.json),
+        "restore the newest backup to a temporary place, and compare it with the log",
+        "Only reads the bucket, so the app may run; the outcome is noted beside the working copy.\n"
+        "Ends with 1 unless every row that came back is the log's own.",
+        "python cli.py drill",
+    )
+    _json(rehearsal)
+
+    examined = commands.add(
         "doctor",
-        lambda options, bar: state.doctor(repair=options.repair, others=options.others),
-        "say why this machine cannot follow the saved log, and put damaged entries back",
-        "Writes nothing but what is pending, and with --repair the original bytes of log entries.",
+        lambda options, bar: (
+            doctor.policy()
+            if options.policy
+            else doctor.doctor(repair=options.repair, others=options.others, as_json=options.json)
+        ),
+        "say what is wrong with settings, store and log, and what mends it",
+        "Tries each permission with small objects below probe/, which it deletes again, looks at\n"
+        "how the bucket is set up, and follows the log to its end. Ends with 1 for a problem; a\n"
+        "warning is none. Writes nothing else to the bucket but what is pending here, and with\n"
+        "--repair the original bytes of log entries: it begins no log, and brings none to another\n"
+        "version.",
         "python cli.py doctor --repair --from /mnt/laptop/nba_stats.db",
         quiet=False,
     )
-    doctor.add_argument(
+    _json(examined)
+    either = examined.add_mutually_exclusive_group()
+    either.add_argument(
+        "--policy",
+        action="store_true",
+        help="only print the IAM policy that this configuration's key needs",
+    )
+    either.add_argument(
         "--repair",
         action="store_true",
         help="put entries back from this machine's copies or the bucket's older versions",
     )
-    doctor.add_argument(
+    examined.add_argument(
         "--from",
         dest="others",
         type=Path,

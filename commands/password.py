@@ -15,11 +15,16 @@ _LEAST_CHARACTERS = 8
 
 def make_password_line() -> ExitCode:
     """Ask for a password twice and print its hash."""
-    password = getpass.getpass("Password: ")
-    if len(password) < _LEAST_CHARACTERS:
-        print("Use at least eight characters.", file=sys.stderr)
+    try:
+        password = getpass.getpass("Password, at least eight characters: ")
+        if len(password) < _LEAST_CHARACTERS:
+            print("Use at least eight characters.", file=sys.stderr)
+            return ExitCode.FAILED
+        again = getpass.getpass("Again: ")
+    except EOFError:
+        print("The password is asked for twice, and nothing came.", file=sys.stderr)
         return ExitCode.FAILED
-    if password != getpass.getpass("Again: "):
+    if password != again:
         print("The two differ.", file=sys.stderr)
         return ExitCode.FAILED
     print(f'[owner]\npassword_hash = "{hash_password(password)}"')

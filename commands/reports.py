@@ -47,6 +47,8 @@ def daily_lines(report: DailyReport, quarantined: Sequence[str]) -> Iterator[str
     yield _run_line(report.run)
     snapshot = "a new snapshot too" if report.snapshot else "no new snapshot was needed"
     yield f"{_count(report.copied, 'CSV copy', 'CSV copies')} made, {snapshot}."
+    if report.backup is not None:
+        yield f"Backup of the day: {report.backup.key}."
     for slate in report.missed:
         yield f"Missed: {slate.slate_date.isoformat()}, {_missed_words(slate)}."
 
@@ -84,6 +86,7 @@ def daily_facts(report: DailyReport, quarantined: Sequence[str]) -> dict[str, ob
         "missed": [_missed_facts(slate) for slate in report.missed],
         "copied": report.copied,
         "snapshot": report.snapshot,
+        "backup": report.backup and report.backup.key,
     }
 
 

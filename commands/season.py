@@ -163,4 +163,5 @@ def _logged_line(run: Run | None) -> str:
             "Not logged yet. A slate is logged on its own date, once last night's results are here "
             "or three hours before its first tip-off."
         )
-    return f"Logged as run {run.run_id}, saved as #{run.sequence}."
+    at = f"{run.logged_at:%Y-%m-%d %H:%M} UTC"
+    return f"Logged {at} as run {run.run_id}, saved as #{run.sequence}."

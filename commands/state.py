@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -12,15 +11,13 @@ from commands.exit_codes import ExitCode
 from commands.files import is_free, write_new_file
 from commands.opening import NOTHING_SAVED, log_of, prepared, read_settings_here
 from jobs.authority import OWNER
-from jobs.clock import system_clock
-from jobs.doctor import opened_for_repair
 from jobs.saved import Level, SavedLine, describe
 from jobs.state import Moment, has_history, open_storage
 from jobs.verification import verify_saved
 from nba.progress import ProgressBar
 from prediction_tracking import HistoryFilters, Origin
 
-__all__ = ["backup", "doctor", "export", "restore", "status", "sync", "verify"]
+__all__ = ["export", "restore", "status", "sync", "verify"]
 
 
 def status(bar: ProgressBar, *, as_json: bool) -> ExitCode:
@@ -52,19 +49,12 @@ def sync(bar: ProgressBar) -> ExitCode:
     """Do what the app does by itself, and save what is pending."""
     with prepared(read_settings_here(), bar) as application:
         application.tick()
+        application.safekeeping.run()
         application.sync_now(OWNER)
         saved = application.saved_state()
     if saved.job_error is not None:
         raise saved.job_error
     print(describe(saved).headline)
-    return ExitCode.DONE
-
-
-def backup(bar: ProgressBar) -> ExitCode:
-    """Save what is pending, and keep a copy of everything."""
-    with prepared(read_settings_here(), bar) as application:
-        kept = application.back_up(OWNER)
-    print(f"{kept.key} ({kept.size_bytes:,} bytes)")
     return ExitCode.DONE
 
 
@@ -101,27 +91,6 @@ def verify(bar: ProgressBar, *, as_json: bool) -> ExitCode:
         print(f"{far}, of {entries} log entries and {verification.snapshots} snapshots.")
         print("\n".join([*verification.problems, *verification.notes]) or "Nothing is wrong.")
     return ExitCode.DONE if verification.is_sound else ExitCode.FAILED
-
-
-def doctor(*, repair: bool, others: Sequence[Path]) -> ExitCode:
-    """Say what keeps this machine from following the log, and put damaged entries back."""
-    if others and not repair:
-        print("--from is for --repair.", file=sys.stderr)
-        return ExitCode.WRONG_USAGE
-    settings = read_settings_here()
-    if not has_history(settings):
-        print(NOTHING_SAVED)
-        return ExitCode.DONE
-    with opened_for_repair(settings, clock=system_clock) as patient:
-        if repair:
-            repairs = patient.repair(others)
-            for mended in repairs:
-                print(f"Put back #{mended.sequence} ({mended.source})")
-            if not repairs:
-                print("No entry had to be put back.")
-        examination = patient.examine()
-    print("\n".join(examination.findings))
-    return ExitCode.DONE if examination.is_healthy else ExitCode.FAILED
 
 
 def export(

@@ -65,7 +65,8 @@ def accuracy_lines(accuracy: Accuracy) -> list[str]:
         )
     return [
         f"Track record ({accuracy.origin.value}), slates from {span}.",
-        "Errors are mean absolute, in the stat's unit; the band is meant to hold 80%.",
+        "Errors are mean absolute, in the stat's unit; the band is meant to hold 80%, and at least",
+        "80% of rebounds, assists and threes, where whole numbers at its ends count as inside.",
         "",
         *_aligned(rows),
         "",

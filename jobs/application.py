@@ -8,31 +8,34 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from jobs.authority import Actor, PasswordGate, require_owner
+from jobs.backups import Backup, BackupKind
 from jobs.clock import Clock
 from jobs.configuration import Settings
 from jobs.copies import RunCopies
-from jobs.daily import DailyReport
-from jobs.errors import EXPLAINED, ConfigurationError, NotReady
+from jobs.daily import DailyReport, do_day
+from jobs.errors import ConfigurationError, NotBackedUp, NotReady
 from jobs.ingest import IngestReport, Progress, missing_seasons
 from jobs.live_season import LiveSeason
 from jobs.outcome import Outcome, outcome_of
 from jobs.preparation import Preparation
 from jobs.projecting import Projecting, Whys
 from jobs.rebuild import RebuildReport
+from jobs.safekeeping import Safekeeping
 from jobs.saved import SavedState
 from jobs.startup import Startup
 from jobs.state import State
+from jobs.ticking import Chores
 from jobs.timer import Timer
-from jobs.tonight import log_replay, log_tonight, revise, tonights_date
+from jobs.tonight import log_replay, log_tonight, revise, revise_if_open, tonights_date
 from nba.availability import Availability
 from nba.reference import Reference
 from nba.slate import SlateProjection
@@ -43,7 +46,7 @@ from prediction_tracking import (
     ResultsReport,
     Run,
 )
-from replica import ObjectInfo, ReplicaError
+from replica import ReplicaError
 
 __all__ = ["Application"]
 
@@ -64,11 +67,15 @@ class Application:
             on_ready=self._state_is_ready,
             then=self._begin_ticking,
         )
-        self._timer = Timer(self.tick, settings.timer_minutes) if settings.timer_minutes else None
+        self.safekeeping = Safekeeping(settings, clock, self._ready_state)
+        self.backup_jobs = self.safekeeping.backups
+        self.restoring = self.safekeeping.restoring
+        self.drills = self.safekeeping.drills
+        self._ticking = Chores()
+        minutes, beside = settings.timer_minutes, (self.safekeeping.run,)
+        self._timer = Timer(self.tick, minutes, beside=beside) if minutes else None
         self._season: LiveSeason | None = None
         self._projecting = Projecting(lambda: self.reference, lambda: self._season)
-        self._job_error: Exception | None = None
-        self._ticking = threading.Lock()
         self._ticks_at_start = True
 
     # Life ---------------------------------------------------------------------------------------
@@ -90,6 +97,7 @@ class Application:
         self._startup.stop()
         if self._season is not None:
             self._season.stop()
+        self.safekeeping.stop()
         if self._timer is not None:
             self._timer.stop(flush_timeout_seconds)
         self._startup.join(max(0.0, deadline - time.monotonic()))
@@ -119,6 +127,7 @@ class Application:
     def _begin_ticking(self) -> None:
         if self._ticks_at_start:
             self.tick()
+            self.safekeeping.run()
 
     # What can be read ---------------------------------------------------------------------------
 
@@ -193,9 +202,12 @@ class Application:
             configuration_error=(
                 self.settings.store if isinstance(self.settings.store, ConfigurationError) else None
             ),
-            job_error=self._job_error,
+            job_error=self._ticking.error or self.safekeeping.error,
             uses_folder=self.settings.uses_folder,
             is_deployed=self.settings.is_deployed,
+            now=self.clock(),
+            timer_minutes=self.settings.timer_minutes,
+            drill=self.safekeeping.drills.record if self.preparation.state_ready else None,
         )
 
     # What happens by itself ---------------------------------------------------------------------
@@ -206,29 +218,17 @@ class Application:
         One part's failure does not keep the others from their work: tonight is logged locally
         while the store is away. What failed is kept for the status and tried again next time.
         """
-        state = self._state
-        if state is None or not self.preparation.state_ready:
-            return
-        with self._ticking:
-            failures: list[Exception] = []
+        if self._state is not None and self.preparation.state_ready:
             # What another copy of the app has learned and logged comes first, so that it is not
             # asked for and logged again. Tonight is logged before the sources are asked, too:
             # that can take minutes.
-            for job in (
+            self._ticking.run(
                 self._exchange,
                 self._log_tonight,
                 self._ingest_if_due,
                 self._log_tonight,
                 self._copy_runs,
-            ):
-                try:
-                    job()
-                except Exception as error:
-                    if not isinstance(error, EXPLAINED):
-                        self._job_error = error
-                        raise
-                    failures.append(error)
-            self._job_error = failures[0] if failures else None
+            )
 
     def _exchange(self) -> None:
         """Publish, catch up, and make a snapshot if one is due; one request if there is no news.
@@ -275,12 +275,28 @@ class Application:
         )
 
     def import_results(self, actor: Actor, frame: pd.DataFrame, source: str) -> ResultsReport:
-        """Take results from a table. Raises NotPermitted, NotReady, TrackingError, ReplicaError."""
+        """Take results from a table, after a backup.
+
+        Raises NotPermitted, NotReady, NotBackedUp, TrackingError, ReplicaError.
+        """
         self._require_owner(actor, "import results")
         state = self._ready_state("import results")
-        report = state.predictions.record_results(frame, source)
+        before = partial(self._before_import, source)
+        report = state.predictions.record_results(frame, source, before=before)
         state.replica.request_sync()
         return report
+
+    def _before_import(self, source: str) -> None:
+        try:
+            self.backup_jobs.make_before(BackupKind.BEFORE_IMPORT)
+        except ReplicaError as error:
+            # What it says of trying again is true of what waits, and not of an import.
+            raise NotBackedUp(
+                "import results",
+                source,
+                f"The backup that comes before it could not be made: {error.summary}.",
+                "Nothing was imported. Sync says what is wrong; import it again after that.",
+            ) from error
 
     def ingest(self, actor: Actor, progress: Progress) -> IngestReport:
         """Ask the sources now. Raises NotPermitted, NotReady, BronzeDamaged, ReplicaError."""
@@ -304,24 +320,17 @@ class Application:
         """
         self._require_owner(actor, "do the daily job")
         season, state = self._ready_season("do the daily job"), self._ready_state("daily")
-        with self._ticking:
-            self._exchange()
-            self._log_tonight()
-            report = season.ingest(progress) if season.has_sources else None
-            # Nobody may come back before the tip-off: what is late by now is not waited for.
-            run = self._log_tonight(may_wait=False)
-            before = state.replica.status().snapshot_sequence
-            state.replica.sync_now()
-            run = run and state.predictions.run(run.run_id)
-            copied = self._copies.make(state)
-            snapshot = state.replica.snapshot()
-        return DailyReport(
-            ingest=report,
-            run=run,
-            missed=tuple(self.missed_slates()),
-            copied=copied,
-            snapshot=snapshot.sequence != before,
-        )
+        with self._ticking.held_back():
+            return do_day(
+                state,
+                season,
+                self._copies,
+                exchange=self._exchange,
+                log_tonight=self._log_tonight,
+                missed_slates=self.missed_slates,
+                keep_backups=self.backup_jobs.keep_daily,
+                progress=progress,
+            )
 
     def set_availability(self, actor: Actor, changes: Sequence[PlayerAvailability]) -> Run | None:
         """Say who is out; what is logged of tonight is logged anew with it, as a revision.
@@ -335,27 +344,18 @@ class Application:
             return None
         # Another process may have logged tonight since the last look.
         self._exchange()
-        tonight, now = self.tonights_date(), self.clock()
-        if tonight is None or state.predictions.current_run(tonight) is None:
-            return None
-        still_open = any(
-            forecast.game.tipoff_utc is not None and now < forecast.game.tipoff_utc
-            for forecast in self.projection(tonight).games
-        )
-        return self.revise(actor, tonight) if still_open else None
+        return revise_if_open(state.predictions, self.reference, self.projection, self.clock())
 
     def import_availability(self, actor: Actor, frame: pd.DataFrame) -> int:
         """Take the list from a table; how many players it names. Raises as `set_availability`."""
         self._require_owner(actor, "say who is out")
-        log = self._ready_state("say who is out").predictions
-        changes = log.parse_availability(frame)
+        changes = self._ready_state("say who is out").predictions.parse_availability(frame)
         self.set_availability(actor, changes)
         return len(changes)
 
-    def back_up(self, actor: Actor) -> ObjectInfo:
+    def back_up(self, actor: Actor) -> Backup:
         """Publish what is pending and keep a copy. Raises NotPermitted, NotReady, ReplicaError."""
-        self._require_owner(actor, "back up")
-        return self._ready_state("back up").replica.back_up("manual")
+        return self.backup_jobs.make(actor)
 
     def sync_now(self, actor: Actor) -> bool:
         """Publish now; True if something was. Raises NotPermitted, NotReady, ReplicaError."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
+from jobs.backup_settings import BackupSettings, backup_settings
 from jobs.errors import ConfigurationError
 from jobs.secret_tables import table_of, text_of
 from jobs.source_settings import SourceSettings, source_settings
@@ -35,7 +37,7 @@ _BUCKET_KEYS = {"access_key_id", "secret_access_key", "bucket_name"}
 _AWS_OPTIONAL = ("endpoint_url", "prefix", "kms_key_id", "encryption", "session_token")
 _OWNER_KEYS = ("emails", "password_hash")
 _APP_KEYS = ("timer_minutes",)
-_TABLES = ("aws", "owner", "app", "nba")
+_TABLES = ("aws", "owner", "app", "nba", "backups")
 _ENCRYPTIONS = ("AES256", "aws:kms", "none")
 
 
@@ -75,6 +77,7 @@ class Settings:
         data_folder: the bundled Parquet files.
         start_at: pretend that the process started at this moment (UTC), None = the real time.
         sources: where games and results come from.
+        backups: which backups are made by themselves, and how many are kept.
     """
 
     store: S3Options | FolderSettings | ConfigurationError
@@ -86,6 +89,7 @@ class Settings:
     data_folder: Path
     start_at: datetime | None
     sources: SourceSettings = field(default_factory=SourceSettings)
+    backups: BackupSettings = field(default_factory=BackupSettings)
 
     @property
     def database_path(self) -> Path:
@@ -131,6 +135,7 @@ def read_settings(
     owner = OwnerSettings(local=flags.local_owner)
     timer_minutes = 5.0
     sources = SourceSettings()
+    backups = BackupSettings()
     store: S3Options | FolderSettings | ConfigurationError
     try:
         if problem is not None:
@@ -139,6 +144,7 @@ def read_settings(
         owner = _owner(tables, local=flags.local_owner)
         timer_minutes = _timer_minutes(tables, environment)
         sources = source_settings(tables, environment)
+        backups = backup_settings(tables, environment)
         store = _store(tables, environment)
     except ConfigurationError as error:
         store = error
@@ -154,6 +160,7 @@ def read_settings(
         data_folder=CHECKOUT / "data",
         start_at=flags.now,
         sources=sources,
+        backups=backups,
     )
 
 
@@ -334,7 +341,7 @@ def _s3_options(
         or environment.get("AWS_ENDPOINT_URL")
         or None
     )
-    if endpoint_url is not None and not endpoint_url.startswith(("https://", "http://")):
+    if endpoint_url is not None and not _is_address(endpoint_url):
         raise ConfigurationError(
             "read the secrets",
             "[aws] endpoint_url",
@@ -352,3 +359,13 @@ def _s3_options(
         kms_key_id=text["kms_key_id"],
         encryption=text["encryption"],
     )
+
+
+def _is_address(url: str) -> bool:
+    """Whether a request could be sent there: a scheme, a host and, if any, a port that exists."""
+    try:
+        parts = urlsplit(url)
+        # Asking for a port that is none raises.
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

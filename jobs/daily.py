@@ -1,13 +1,19 @@
-"""What one day needs, done once: results, tonight's slate, copies, a snapshot."""
+"""What one day needs, done once: results, tonight's slate, copies, a backup, a snapshot."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from jobs.ingest import IngestReport
+from jobs.copies import RunCopies
+from jobs.ingest import IngestReport, Progress
+from jobs.live_season import LiveSeason
+from jobs.state import State
 from prediction_tracking import MissedSlate, Run
+from tracking.backup_catalogue import Backup
 
-__all__ = ["DailyReport"]
+__all__ = ["DailyReport", "do_day"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,7 @@ class DailyReport:
         missed: slates with games for which nothing was logged in time.
         copied: readable copies that were made.
         snapshot: whether a new snapshot was made.
+        backup: the backup of the day, None if it was not due.
     """
 
     ingest: IngestReport | None
@@ -27,8 +34,49 @@ class DailyReport:
     missed: tuple[MissedSlate, ...]
     copied: int
     snapshot: bool
+    backup: Backup | None = None
 
     @property
     def is_complete(self) -> bool:
         """Whether the sources gave all that was asked of them."""
         return self.ingest is None or self.ingest.is_complete
+
+
+class _LogTonight(Protocol):
+    def __call__(self, *, may_wait: bool = True) -> Run | None: ...
+
+
+def do_day(
+    state: State,
+    season: LiveSeason,
+    copies: RunCopies,
+    *,
+    exchange: Callable[[], None],
+    log_tonight: _LogTonight,
+    missed_slates: Callable[[], list[MissedSlate]],
+    keep_backups: Callable[[], Backup | None],
+    progress: Progress,
+) -> DailyReport:
+    """Do it, while nothing else ticks. Raises what each of them raises."""
+    exchange()
+    log_tonight()
+    report = season.ingest(progress) if season.has_sources else None
+    # Nobody may come back before the tip-off: what is late by now is not waited for.
+    run = log_tonight(may_wait=False)
+    before = state.replica.status().snapshot_sequence
+    state.replica.sync_now()
+    run = run and state.predictions.run(run.run_id)
+    copied = copies.make(state)
+    try:
+        backup = keep_backups()
+    finally:
+        # The catalogue's row is in it too, so that doing it all again changes nothing.
+        snapshot = state.replica.snapshot()
+    return DailyReport(
+        ingest=report,
+        run=run,
+        missed=tuple(missed_slates()),
+        copied=copied,
+        snapshot=snapshot.sequence != before,
+        backup=backup,
+    )

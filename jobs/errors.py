@@ -10,6 +10,7 @@ __all__ = [
     "EXPLAINED",
     "ConfigurationError",
     "JobError",
+    "NotBackedUp",
     "NotPermitted",
     "NotReady",
     "TooManyAttempts",
@@ -43,6 +44,10 @@ class NotPermitted(JobError):
 
 class NotReady(JobError):
     """The app is still preparing, or cannot reach what the action needs."""
+
+
+class NotBackedUp(JobError):
+    """The backup that comes first could not be made, so the job did not begin."""
 
 
 class TooManyAttempts(JobError):

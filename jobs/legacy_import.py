@@ -25,6 +25,7 @@ __all__ = [
     "ImportRefused",
     "ImportReport",
     "NotAnExistingDatabase",
+    "count_existing_predictions",
     "import_existing_database",
 ]
 
@@ -120,6 +121,20 @@ def import_existing_database(
         (sha256, key, moment_text(clock()), report.rows_imported, report.to_json()),
     )
     return report
+
+
+def count_existing_predictions(
+    store: ObjectStore, temp_dir: Path, key: str = EXISTING_KEY
+) -> int | None:
+    """How many predictions could be taken over from there; None if there is no such object.
+
+    Raises NotAnExistingDatabase, ExistingDatabaseDamaged, ImportRefused, and the store's errors.
+    """
+    try:
+        existing = store.get(key)
+    except ObjectNotFound:
+        return None
+    return len(read_database(existing.body, key, temp_dir).rows)
 
 
 def _copy(store: ObjectStore, existing: StoredObject) -> str:

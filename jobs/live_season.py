@@ -64,10 +64,9 @@ class LiveSeason:
         """How far a look at the sources has come (0..1) and what it does; None while it rests."""
         return self._progress
 
-    def content(self) -> tuple[int, int]:
-        """Changes whenever what is known may have changed."""
-        status = self._state.replica.status()
-        return status.sequence, status.pending_transactions
+    def content(self) -> str:
+        """Another text whenever what is known may have changed. Raises ReplicaError."""
+        return self._state.predictions.content()
 
     def availability(self, slate_date: date) -> Mapping[int, Availability]:
         """Who is listed for a date, by player id."""

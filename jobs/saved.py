@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from jobs.errors import ConfigurationError
+from jobs.drill_record import DrillRecord
+from jobs.errors import ConfigurationError, NotReady
 from jobs.preparation import Preparation
+from jobs.standstill import Notice, counted, drill_standstill, span, sync_standstill
 from nba.errors import NbaError
 from replica import (
     AccessDenied,
@@ -22,7 +26,14 @@ from replica import (
     StoreUnreachable,
 )
 
-__all__ = ["Level", "SavedLine", "SavedState", "describe"]
+__all__ = [
+    "CLOCK_TOLERANCE_SECONDS",
+    "Level",
+    "SavedLine",
+    "SavedState",
+    "describe",
+    "public_words",
+]
 
 CLOCK_TOLERANCE_SECONDS = 300.0
 
@@ -56,6 +67,9 @@ class SavedState:
         job_error: what failed in the last background tick outside the store.
         uses_folder: the store is a folder on this machine.
         is_deployed: strangers may be looking, and the machine may be wiped.
+        now: this machine's clock (UTC), None where nothing can be late.
+        timer_minutes: minutes between two background ticks, 0 where there are none.
+        drill: what the restore drills found, None before the history is here.
     """
 
     preparation: Preparation
@@ -64,6 +78,9 @@ class SavedState:
     job_error: Exception | None
     uses_folder: bool
     is_deployed: bool
+    now: datetime | None = None
+    timer_minutes: float = 0.0
+    drill: DrillRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +113,12 @@ _ANOTHER_HISTORY = {State.ROLLED_BACK.value, State.FOREIGN_LOG.value}
 def describe(saved: SavedState) -> SavedLine:
     """The line for these facts."""
     line = _core_line(saved)
-    warnings = _warnings(saved)
-    advice, remedies = list(warnings), list(warnings)
+    warnings = [*_warnings(saved), *_standstills(saved)]
+    advice = [warning.advice for warning in warnings]
+    remedies = [warning.remedy for warning in warnings]
     if saved.job_error is not None:
         failed = "A background job failed and is tried again: "
-        advice.append(failed + _advice(saved.job_error))
+        advice.append(failed + public_words(saved.job_error))
         remedies.append(failed + _full(saved.job_error))
     if not advice:
         return line
@@ -128,7 +146,7 @@ def _core_line(saved: SavedState) -> SavedLine:
 
 def _status_line(status: Status, *, uses_folder: bool) -> SavedLine:
     place = "a folder on this machine" if uses_folder else "S3"
-    waiting = _count(status.pending_transactions, "write")
+    waiting = counted(status.pending_transactions, "write")
     level = Level.PROBLEM
     match status.state.value:
         case State.OK.value if status.sequence:
@@ -203,20 +221,24 @@ def _trouble(error: ReplicaError | None, place: str) -> str:
 
 
 def _problem(headline: str, error: Exception) -> SavedLine:
-    return SavedLine(Level.PROBLEM, headline, advice=(_advice(error),), remedies=(_full(error),))
+    return SavedLine(
+        Level.PROBLEM, headline, advice=(public_words(error),), remedies=(_full(error),)
+    )
 
 
 def _full(error: Exception) -> str:
     return str(error) or repr(error)
 
 
-def _advice(error: Exception) -> str:
+def public_words(error: Exception) -> str:
     """What anybody may read of an error."""
     match error:
         case ConfigurationError():
             return str(error)
         case NbaError(operation=operation, remedy=remedy):
             return f"{operation} failed. {remedy.removesuffix('.')}."
+        case NotReady(remedy=remedy):
+            return f"This cannot be done yet. {remedy}"
         case AccessDenied(action=action) if _PERMISSION.fullmatch(action):
             return f"The store refused access: the key in use needs {action}."
         case AccessDenied():
@@ -234,23 +256,24 @@ def _details(status: Status) -> tuple[str, ...]:
             f", {status.snapshot_size_bytes / 1000:,.0f} kB" if status.snapshot_size_bytes else ""
         )
         details.append(f"Snapshot: up to #{status.snapshot_sequence}{size}")
-    waiting = f"Waiting: {_count(status.pending_transactions, 'write')}"
+    waiting = f"Waiting: {counted(status.pending_transactions, 'write')}"
     if status.pending_transactions:
-        waiting += f", {status.pending_bytes / 1000:,.1f} kB, for {_span(status.lag_seconds)}"
+        waiting += f", {status.pending_bytes / 1000:,.1f} kB, for {span(status.lag_seconds)}"
     details.append(waiting)
     if status.writers:
         details.append(f"Writers seen lately: {len(status.writers)}")
     if status.conflicts:
         details.append(
-            f"Conflicts: {_count(status.conflicts, 'value')} replaced by another writer's, kept in "
-            "sync_conflicts"
+            f"Conflicts: {counted(status.conflicts, 'value')} replaced by another writer's, kept "
+            "in sync_conflicts"
         )
     if status.note:
         details.append(status.note)
     return tuple(details)
 
 
-def _warnings(saved: SavedState) -> list[str]:
+def _warnings(saved: SavedState) -> list[Notice]:
+    """For everybody and for the owner in the same words."""
     warnings = []
     if saved.uses_folder and saved.is_deployed:
         warnings.append(
@@ -261,20 +284,18 @@ def _warnings(saved: SavedState) -> list[str]:
     if offset is not None and abs(offset) > CLOCK_TOLERANCE_SECONDS:
         direction = "behind" if offset > 0 else "ahead of"
         warnings.append(
-            f"This machine's clock is {_span(abs(offset))} {direction} the store's, so the wrong "
+            f"This machine's clock is {span(abs(offset))} {direction} the store's, so the wrong "
             "slate may be shown. Set the clock; what counts as logged before tip-off is decided "
             "by the store's time."
         )
-    return warnings
+    return [Notice(words, words) for words in warnings]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _span(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return _count(minutes, "minute")
-    hours = round(seconds / 3600)
-    return _count(hours, "hour") if hours < 48 else _count(round(hours / 24), "day")
+def _standstills(saved: SavedState) -> Iterator[Notice]:
+    if saved.now is None or not saved.preparation.state_ready:
+        return
+    if saved.status is not None:
+        yield from sync_standstill(saved.status, saved.now, saved.timer_minutes)
+    if saved.drill is not None:
+        on_schedule = saved.timer_minutes > 0
+        yield from drill_standstill(saved.drill, saved.now, on_schedule=on_schedule)

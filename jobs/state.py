@@ -11,6 +11,7 @@ from jobs.clock import Clock
 from jobs.configuration import FolderSettings, Settings
 from jobs.errors import ConfigurationError
 from jobs.legacy_import import EXISTING_KEY, import_existing_database
+from jobs.work_folders import remove_leftovers, work_folder
 from prediction_tracking import MIGRATIONS, REPLICATED_TABLES, PredictionLog
 from replica import Moment, ObjectStore, Replica, Transaction, local_faults
 from s3_storage import S3PredictionStorage
@@ -93,14 +94,17 @@ def open_state(
     storage = open_storage(settings)
 
     def import_first(store: ObjectStore, transaction: Transaction) -> None:
-        with tempfile.TemporaryDirectory(dir=settings.state_folder) as folder:
+        with work_folder(settings.state_folder) as folder:
             import_existing_database(
-                store, transaction, Path(folder), clock=clock, reference_path=reference_path
+                store, transaction, folder, clock=clock, reference_path=reference_path
             )
 
     path = settings.database_path
     with local_faults("open", path):
         path.parent.mkdir(parents=True, exist_ok=True)
+    # What a killed process had unpacked can be the room that is missing now.
+    for place in (settings.state_folder, Path(tempfile.gettempdir())):
+        remove_leftovers(place)
     replica = Replica(
         path,
         storage.store,
@@ -110,6 +114,7 @@ def open_state(
         random=generator,
         latest_key=LATEST_KEY,
         prepare_first=import_first,
+        backs_up_before_migrating=True,
     )
     storage.attach(replica)
 

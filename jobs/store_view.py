@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 from replica import AccessDenied, ObjectInfo, ObjectNotFound, ObjectStore, PutMode, StoredObject
 
@@ -18,8 +19,10 @@ class StoreView:
     """Shows the log up to an entry, and of the snapshots only those that are named.
 
     What is left out is not there for whoever reads through it, so the engine has to do without:
-    this is how one makes it read the whole log, or start from one certain snapshot. `on_read` is
-    called, from any thread, with the number of each entry that was read.
+    this is how one makes it read the whole log, or start from one certain snapshot. `held` are
+    objects by key that are shown as if they were in the store, or instead of what is there.
+    `on_read` is called, from any thread, with the number of each entry that is about to be read; an
+    error of its own ends the reading.
     """
 
     def __init__(
@@ -29,12 +32,14 @@ class StoreView:
         until: int,
         snapshots: Collection[str] = (),
         with_bases: bool = True,
+        held: Mapping[str, StoredObject] = MappingProxyType({}),
         on_read: Callable[[int], None] = lambda number: None,
     ) -> None:
         self._store = store
         self._until = until
         self._snapshots = frozenset(snapshots)
         self._with_bases = with_bases
+        self._held = dict(held)
         self._on_read = on_read
 
     @property
@@ -44,18 +49,27 @@ class StoreView:
 
     def get(self, key: str) -> StoredObject:
         """As the store; ObjectNotFound for what is left out."""
+        if key in self._held:
+            return self._held[key]
         if not self._shows(key):
             raise ObjectNotFound("get", key, detail="left out")
-        stored = self._store.get(key)
         number = entry_number(key)
         if number is not None:
             self._on_read(number)
-        return stored
+        return self._store.get(key)
 
     def list(self, prefix: str, *, start_after: str = "") -> list[ObjectInfo]:
         """As the store, without what is left out."""
-        listed = self._store.list(prefix, start_after=start_after)
-        return [info for info in listed if self._shows(info.key)]
+        held = {
+            key: stored.info
+            for key, stored in self._held.items()
+            if key.startswith(prefix) and key > start_after
+        }
+        # Nothing is asked for that would not be shown.
+        is_hidden = prefix.startswith(SNAPSHOTS) and not self._snapshots
+        listed = [] if is_hidden else self._store.list(prefix, start_after=start_after)
+        shown = {info.key: info for info in listed if self._shows(info.key)} | held
+        return [shown[key] for key in sorted(shown)]
 
     def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
         """Never writes. Raises AccessDenied."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
@@ -14,14 +15,18 @@ _JOB = "nba-daily-tick"
 
 
 class Timer:
-    """Runs one job every so many minutes in a background thread.
+    """Runs a job every so many minutes in a background thread.
 
-    Runs never overlap; ticks that were missed while the machine slept become one.
+    Runs never overlap; ticks that were missed while the machine slept become one. The slow jobs
+    `beside` it are begun at each tick too, each in a thread of its own that never overlaps with
+    itself: the job itself, which may have to be done before a game begins, waits for none of them.
     """
 
-    def __init__(self, job: Callable[[], None], minutes: float) -> None:
-        self._job = job
-        self._running: Thread | None = None
+    def __init__(
+        self, job: Callable[[], None], minutes: float, *, beside: Sequence[Callable[[], None]] = ()
+    ) -> None:
+        self._jobs = (job, *beside)
+        self._running: dict[int, Thread] = {}
         self._scheduler = BackgroundScheduler(timezone=UTC, daemon=True)
         self._scheduler.add_job(
             self._tick,
@@ -47,14 +52,20 @@ class Timer:
             self._scheduler.wakeup()
 
     def stop(self, timeout_seconds: float) -> None:
-        """Stop ticking, and give a tick that is running so long to end; harmless when repeated."""
+        """Stop ticking, and give what is running so long to end; harmless when repeated."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        if self._running is not None:
-            self._running.join(timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        for thread in list(self._running.values()):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _tick(self) -> None:
-        if self._running is None or not self._running.is_alive():
-            # A daemon: a tick that is caught in a request must not keep the process from ending.
-            self._running = Thread(target=self._job, name=_JOB, daemon=True)
-            self._running.start()
+        for place, job in enumerate(self._jobs):
+            before = self._running.get(place)
+            if before is None or not before.is_alive():
+                # A daemon: what is caught in a request must not keep the process from ending.
+                name = _JOB if place == 0 else f"{_JOB}-{place}"
+                thread = Thread(target=job, name=name, daemon=True)
+                thread.start()
+                # In this order: whoever stops the timer meanwhile waits only for what has begun.
+                self._running[place] = thread

@@ -13,7 +13,7 @@ from nba.seasons import slate_date_of, tonight
 from nba.slate import SlateProjection
 from prediction_tracking import Origin, PredictionLog, Run
 
-__all__ = ["log_replay", "log_tonight", "revise", "tonights_date"]
+__all__ = ["log_replay", "log_tonight", "revise", "revise_if_open", "tonights_date"]
 
 Project = Callable[[date], SlateProjection]
 
@@ -86,6 +86,20 @@ def revise(
             "Open tonight's slate; a past date can be logged as a replay.",
         )
     return log.log_slate(_with_games(project(slate_date), "revise"), Origin.LIVE, revision=True)
+
+
+def revise_if_open(
+    log: PredictionLog, reference: Reference, project: Project, now: datetime
+) -> Run | None:
+    """Log tonight once more if it has been logged, and a game of it has not begun."""
+    slate_date = tonights_date(reference, now)
+    if slate_date is None or log.current_run(slate_date) is None:
+        return None
+    still_open = any(
+        forecast.game.tipoff_utc is not None and now < forecast.game.tipoff_utc
+        for forecast in project(slate_date).games
+    )
+    return revise(log, reference, project, slate_date, now) if still_open else None
 
 
 def log_replay(log: PredictionLog, project: Project, slate_date: date) -> Run:

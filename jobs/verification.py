@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from jobs.clock import system_clock
 from jobs.state import LATEST_KEY
 from jobs.store_view import LOG, SNAPSHOTS, StoreView, entry_number, snapshot_number
+from jobs.work_folders import temporary_folder
 from prediction_tracking import MIGRATIONS, REPLICATED_TABLES
 from replica import (
     Diverged,
@@ -71,8 +71,8 @@ def verify_saved(storage: S3PredictionStorage, progress: Progress) -> Verificati
     Raises StoreError when the store does not answer, NewerSchema when this program is too old to
     read it, LocalError when the temporary folder fails.
     """
-    with tempfile.TemporaryDirectory(prefix="nba-daily-verify-") as folder:
-        return _Reading(storage.store, Path(folder), progress).run()
+    with temporary_folder("verify in") as folder:
+        return _Reading(storage.store, folder, progress).run()
 
 
 class _Reading:
