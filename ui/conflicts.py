@@ -17,11 +17,11 @@ _RESOLUTIONS = {
 }
 
 
-def show_conflicts(zone: ZoneInfo) -> None:
-    """A table of what was overwritten, deleted or set aside; nothing if nothing was."""
+def show_conflicts(zone: ZoneInfo) -> bool:
+    """A table of what was overwritten, deleted or set aside; False and nothing if nothing was."""
     found = st.connection("nba_state", type=ReplicaConnection).predictions().conflicts()
     if found.empty:
-        return
+        return False
     with st.expander(
         f"Values replaced by another writer's: {len(found):,}", icon=":material/call_merge:"
     ):
@@ -35,6 +35,7 @@ def show_conflicts(zone: ZoneInfo) -> None:
         )
         st.dataframe(
             shown,
+            alt="Values replaced by another writer's",
             hide_index=True,
             width="stretch",
             column_config={
@@ -54,4 +55,6 @@ def show_conflicts(zone: ZoneInfo) -> None:
             "nba-daily-conflicts.csv",
             "text/csv",
             icon=":material/download:",
+            on_click="ignore",
         )
+    return True

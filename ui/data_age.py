@@ -40,7 +40,10 @@ def show_data_age(frame: Frame, projection: SlateProjection) -> None:
     if report is not None:
         notes += _missing(report, application, projection.slate_date)
         notes += silence_of(report, application.settings.sources.names)
-    if notes:
+    if notes and application.missing_seasons(projection.slate_date):
+        # Numbers from a season ago look like any others.
+        st.warning(plain(" ".join(notes)), icon=":material/history_toggle_off:")
+    elif notes:
         st.caption(plain(" ".join(notes)))
     if application.season is not None:
         today = slate_date_of(application.clock())

@@ -144,4 +144,4 @@ def _show_details(report: IngestReport) -> None:
         for text in said:
             st.caption(plain(text))
         if report.problems:
-            st.caption("What was set aside, and why, is on the History page under Quarantine.")
+            st.caption("What was set aside, and why, is on Sync under Quarantine.")

@@ -14,6 +14,7 @@ __all__ = [
     "age_in_days",
     "clock_time",
     "full_date",
+    "kilobytes",
     "moment",
     "percent",
     "plain",
@@ -67,6 +68,11 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 def age_in_days(days: int) -> str:
     """1 day, 516 days."""
     return "1 day" if days == 1 else f"{days} days"
+
+
+def kilobytes(size_bytes: int) -> str:
+    """1,234 kB, of a thousand bytes each."""
+    return f"{size_bytes / 1000:,.0f} kB"
 
 
 def percent(share: float, places: int = 0) -> str:

@@ -15,18 +15,29 @@ from jobs.application import Application
 from jobs.authority import Actor
 from jobs.errors import ConfigurationError
 from jobs.saved import describe
+from ui.addresses import forget_other_page
 from ui.formats import plain, viewer_zone
 from ui.identity import current_actor, sign_in_box
 from ui.runtime import get_application
 from ui.status_line import status_line
 
-__all__ = ["PAGES", "Frame", "open_page"]
+__all__ = ["FIELD_PIXELS", "OWNERS_PAGES", "PAGES", "Frame", "open_page"]
+
+FIELD_PIXELS = 168
+"""The width of a field that stands beside others: on a phone there is room for two."""
 
 PAGES = (
     ("pages/todays_games.py", "Today's Games", ":material/sports_basketball:"),
+    ("pages/player.py", "Player", ":material/person:"),
+    ("pages/track_record.py", "Track Record", ":material/query_stats:"),
     ("pages/history.py", "History", ":material/history:"),
     ("pages/lines.py", "Your Lines", ":material/balance:"),
+    ("pages/sync.py", "Sync", ":material/cloud_sync:"),
+    ("pages/backups.py", "Backups", ":material/settings_backup_restore:"),
+    ("pages/setup.py", "Setup", ":material/settings:"),
 )
+OWNERS_PAGES = frozenset({"pages/backups.py", "pages/setup.py"})
+"""Not in a visitor's list; whoever opens one by its address is told to sign in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +64,14 @@ def open_page(title: str) -> Frame:
         st.title(title)
         st.error(plain(str(error)))
         st.stop()
+    forget_other_page(title)
     application.wake()
     actor = current_actor(application)
     with st.sidebar:
-        st.subheader("NBA Daily", anchor=False)
+        st.header("NBA Daily", anchor=False)
         for path, label, icon in PAGES:
-            st.page_link(path, label=label, icon=icon)
+            if actor.is_owner or path not in OWNERS_PAGES:
+                st.page_link(path, label=label, icon=icon)
         status_line(application, actor)
         sign_in_box(application, actor)
     st.title(title)

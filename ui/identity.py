@@ -57,6 +57,7 @@ def _password_form(application: Application, password_hash: str) -> None:
     with st.form("owner-password", clear_on_submit=True, border=False):
         password = st.text_input("Owner's password", type="password")
         submitted = st.form_submit_button("Sign in")
+    st.caption("It holds until this page is loaded anew.")
     if not submitted:
         return
     try:

@@ -12,9 +12,10 @@ from ui.formats import moment, plain
 __all__ = ["show_imports"]
 
 
-def show_imports(log: PredictionLog, zone: ZoneInfo) -> None:
-    """One box for each database that was taken over; nothing if there was none."""
-    for record in log.imports():
+def show_imports(log: PredictionLog, zone: ZoneInfo) -> bool:
+    """One box for each database that was taken over; False if there was none."""
+    records = log.imports()
+    for record in records:
         with st.expander(
             f"Imported from {plain(record.source_key)}: {record.rows_imported:,} of "
             f"{record.rows_read:,} predictions",
@@ -27,6 +28,7 @@ def show_imports(log: PredictionLog, zone: ZoneInfo) -> None:
             )
             for line in _left_out(record):
                 st.caption(plain(line))
+    return bool(records)
 
 
 def _left_out(record: ImportRecord) -> list[str]:

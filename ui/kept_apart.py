@@ -37,40 +37,43 @@ _CORRECTIONS: Final = {
 }
 
 
-def show_quarantine(log: PredictionLog) -> None:
-    """Responses, or parts of them, that made no sense; nothing if there is none."""
+def show_quarantine(log: PredictionLog) -> bool:
+    """Responses, or parts of them, that made no sense; False if there is none."""
     found = log.quarantine(_SHOWN_ROWS)
     if found.empty:
-        return
+        return False
     with st.expander(f"Quarantine: {_number(found)}", icon=":material/report:"):
         st.caption(
             "Parts of responses that made no sense, newest first. They are kept as they came, and "
             "what follows from them is left out until a later response puts it right."
         )
-        _show(found, _QUARANTINE, "nba-daily-quarantine.csv")
+        _show(found, _QUARANTINE, "Quarantine", "nba-daily-quarantine.csv")
+    return True
 
 
-def show_corrections(log: PredictionLog, zone: ZoneInfo) -> None:
-    """Results that changed after they were known; nothing if none did."""
+def show_corrections(log: PredictionLog, zone: ZoneInfo) -> bool:
+    """Results that changed after they were known; False if none did."""
     found = log.result_corrections(_SHOWN_ROWS)
     if found.empty:
-        return
+        return False
     with st.expander(f"Corrected results: {_number(found)}", icon=":material/edit_note:"):
         st.caption(
             "Values that the league, or an import, changed afterwards, newest first. Every figure "
             "follows the new value; the old one is kept here."
         )
         found = found.assign(corrected_at=found["corrected_at"].dt.tz_convert(zone))
-        _show(found, _CORRECTIONS, "nba-daily-corrections.csv")
+        _show(found, _CORRECTIONS, "Corrected results", "nba-daily-corrections.csv")
+    return True
 
 
 def _number(found: pd.DataFrame) -> str:
     return f"the newest {_SHOWN_ROWS}" if len(found) == _SHOWN_ROWS else f"{len(found):,}"
 
 
-def _show(found: pd.DataFrame, labels: Mapping[str, str], file_name: str) -> None:
+def _show(found: pd.DataFrame, labels: Mapping[str, str], title: str, file_name: str) -> None:
     st.dataframe(
         found,
+        alt=title,
         hide_index=True,
         width="stretch",
         placeholder="–",

@@ -5,7 +5,9 @@ What is uploaded stays in the visitor's session: it is not stored, not logged, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import pandas as pd
@@ -15,7 +17,15 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from jobs.errors import EXPLAINED
 from jobs.lines import lines_beside_the_model
-from nba.lines import EXAMPLE, MAX_EVENINGS, MAX_ROWS, WARNING, ForecastOrigin, LinesReport
+from nba.lines import (
+    EXAMPLE,
+    MAX_EVENINGS,
+    MAX_ROWS,
+    WARNING,
+    ForecastOrigin,
+    JoinedLine,
+    LinesReport,
+)
 from nba.lines.tables import (
     counts_line,
     line_table,
@@ -24,10 +34,11 @@ from nba.lines.tables import (
     record_table,
     standing_line,
 )
+from ui.errors import error_words
 from ui.formats import plain
 from ui.frame import Frame
 
-__all__ = ["show_lines"]
+__all__ = ["show_lines", "show_lines_of"]
 
 _ANSWER: Final = "lines_answer"
 _TURN: Final = "lines_turn"
@@ -69,7 +80,7 @@ _CHANCES: Final = {
 _ORIGINS: Final = {
     ForecastOrigin.LIVE: "logged before the tip-off",
     ForecastOrigin.REPLAY: "computed now from what was known before that date",
-    ForecastOrigin.TRAINING: "the same, for a date that the model was trained on",
+    ForecastOrigin.TRAINING: "computed now, for a date that the model was trained on",
     ForecastOrigin.COMING: "computed now, for a game to come",
 }
 
@@ -122,10 +133,27 @@ def show_lines(frame: Frame) -> None:
         _show_report(answer.name, answer.report)
 
 
+def show_lines_of(slate_date: date) -> None:
+    """The lines of one date that were compared in this session; nothing without any."""
+    answer: _Answer | None = st.session_state.get(_ANSWER)
+    if answer is None or answer.report is None:
+        return
+    found = [one for one in answer.report.joined if one.line.game_date == slate_date]
+    if not found:
+        return
+    st.header("Your lines")
+    _show_line_table(found[:_ROWS_SHOWN])
+    st.caption(f"Of this session only. {WARNING}")
+    st.page_link("pages/lines.py", label="All your lines, as CSV too", icon=":material/balance:")
+
+
 def _show_format() -> None:
     with st.expander("What the file looks like", icon=":material/table:"):
         # Unlike the other tables it is read, not searched: its words wrap on a phone.
-        st.table(pd.DataFrame(_COLUMNS, columns=["Column", "What it holds"]).set_index("Column"))
+        st.table(
+            pd.DataFrame(_COLUMNS, columns=["Column", "What it holds"]).set_index("Column"),
+            alt="The columns of the file",
+        )
         st.caption(
             f"At most {MAX_ROWS:,} rows and {MAX_EVENINGS} dates at a time. Separated by comma, "
             "semicolon or tab; other columns are passed over. A file with an unreadable value is "
@@ -158,14 +186,14 @@ def _compare(frame: Frame, upload: UploadedFile | None, pasted: str) -> _Answer:
     try:
         report = lines_beside_the_model(frame.application, content, name, progress)
     except EXPLAINED as error:
-        return _Answer(name, refusal=str(error))
+        return _Answer(name, refusal=error_words(frame.actor, error))
     finally:
         bar.empty()
     return _Answer(name, report)
 
 
 def _show_report(name: str, report: LinesReport) -> None:
-    st.subheader("Record")
+    st.header("Record")
     what = "The pasted lines" if name == _PASTED else name
     st.caption(plain(f"{what}: {counts_line(report)} {standing_line(report)}"))
     if report.records:
@@ -177,7 +205,9 @@ def _show_report(name: str, report: LinesReport) -> None:
             width="stretch",
             height="content",
             column_config={"Market": st.column_config.TextColumn(pinned=True)},
+            alt="Record of the compared lines by market and origin",
         )
+        _offer("Download the record as CSV", table, "nba-daily-lines-record.csv")
     for note in record_notes(report.records):
         st.caption(plain(note))
     st.warning(WARNING, icon=":material/warning:")
@@ -191,16 +221,8 @@ def _show_report(name: str, report: LinesReport) -> None:
 
 
 def _show_joined(report: LinesReport) -> None:
-    st.subheader("Line by line")
-    table = line_table(report.joined[:_ROWS_SHOWN])
-    table[list(_CHANCES)] *= 100
-    st.dataframe(
-        table[list(_SHOWN)].rename(columns=_SHOWN),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        column_config=_column_config(),
-    )
+    st.header("Line by line")
+    _show_line_table(report.joined[:_ROWS_SHOWN])
     if len(report.joined) > _ROWS_SHOWN:
         st.caption(f"The first {_ROWS_SHOWN:,} of {len(report.joined):,}; the CSV has all of them.")
     found = {one.origin for one in report.joined}
@@ -217,26 +239,51 @@ def _show_joined(report: LinesReport) -> None:
     )
 
 
+def _show_line_table(joined: Sequence[JoinedLine]) -> None:
+    table = line_table(joined)
+    table[list(_CHANCES)] *= 100
+    st.dataframe(
+        table[list(_SHOWN)].rename(columns=_SHOWN),
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
+        column_config=_column_config(),
+        alt="Lines beside the model",
+    )
+
+
 def _show_problems(report: LinesReport) -> None:
     if report.left_out:
-        st.subheader("Rows left out")
+        st.header("Rows left out")
         rows = [(one.row, one.reason.value, one.detail) for one in report.left_out]
+        table = pd.DataFrame(rows, columns=["Row", "Reason", "What was found"])
         st.dataframe(
-            pd.DataFrame(rows, columns=["Row", "Reason", "What was found"]),
-            hide_index=True,
-            width="stretch",
+            table, hide_index=True, width="stretch", alt="Rows of the file that were left out"
         )
+        _offer("Download the rows left out as CSV", table, "nba-daily-lines-left-out.csv")
     if report.repeated:
-        st.subheader("Repeated rows, counted once")
+        st.header("Repeated rows, counted once")
         again = [
             (one.row, one.first_row, "the first row's prices count" if one.other_prices else "")
             for one in report.repeated
         ]
+        table = pd.DataFrame(again, columns=["Row", "Same as row", "Note"])
         st.dataframe(
-            pd.DataFrame(again, columns=["Row", "Same as row", "Note"]),
-            hide_index=True,
-            width="stretch",
+            table, hide_index=True, width="stretch", alt="Rows of the file that say the same again"
         )
+        _offer("Download the repeated rows as CSV", table, "nba-daily-lines-repeated.csv")
+
+
+def _offer(label: str, table: pd.DataFrame, file_name: str) -> None:
+    """A table is drawn on a canvas; as a file everybody can read it."""
+    st.download_button(
+        label,
+        lambda: table.to_csv(index=False).encode(),
+        file_name=file_name,
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
 
 
 def _column_config() -> dict[str, ColumnConfig]:

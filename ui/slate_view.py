@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Final
 
 import streamlit as st
 
@@ -14,41 +12,46 @@ from jobs.outcome import Outcome
 from nba.errors import NbaError, UnknownSlate
 from nba.seasons import slate_date_of
 from nba.slate import GameProjection, SlateProjection
-from nba.slate_csv import slate_csv
-from prediction_tracking import Origin, Run
+from prediction_tracking import Origin, PredictionLog, Run
+from ui.addresses import GAME, asked_choices, read_or_warn
 from ui.availability import show_editor, show_listed
 from ui.data_age import show_data_age
+from ui.errors import show_error
 from ui.fetching import fetch_button, show_last_fetch
-from ui.formats import full_date, moment, plain
+from ui.form import rest_of
+from ui.formats import full_date, plain
 from ui.frame import Frame
-from ui.tables import (
-    games_columns,
-    games_table,
-    market_of_column,
-    player_columns,
-    players_table,
-    sorted_players,
-)
+from ui.game_card import game_name, show_cards
+from ui.lines import show_lines_of
+from ui.log_lines import slate_line
+from ui.missing_history import has_incomplete_settings
+from ui.record_line import show_record_line
+from ui.slate_players import show_players
+from ui.tables import games_columns, games_table
 from ui.what_if import show_short_teams, show_what_if
-from ui.why import show_why
 
 __all__ = ["show_slate"]
-
-_TABLE_PIXELS: Final = 528
-"""Fourteen players: what is said of the selected one stands below without much scrolling."""
 
 
 def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
     """Draw the slate of `slate_date` (US Eastern)."""
-    kind = _kind(frame, slate_date, tonight)
-    st.subheader(f"{kind} · {full_date(slate_date)}")
+    is_past = tonight is None or slate_date < tonight
+    runs = _runs_of(frame.application.predictions, slate_date, is_past=is_past)
+    st.header(f"{_kind(frame, slate_date, tonight, runs)} · {full_date(slate_date)}")
     try:
         projection = frame.application.projection(slate_date)
     except UnknownSlate as error:
+        if gap := frame.application.missing_seasons(slate_date):
+            st.info(
+                f"{' and '.join(gap)} is not here: it is not bundled, and could not be fetched "
+                "yet. Choose a date of another season.",
+                icon=":material/history_toggle_off:",
+            )
+            return
         st.info(f"{error.problem[:1].upper()}{error.problem[1:]}. {error.remedy.rstrip('.')}.")
         return
     except NbaError as error:
-        st.error(plain(str(error)))
+        show_error(frame.actor, error)
         return
     show_data_age(frame, projection)
     if projection.undecided_games:
@@ -63,51 +66,119 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
     if not projection.games:
         st.info("There is no game on this date. Choose another one.", icon=":material/event_busy:")
         return
-    is_past = tonight is None or slate_date < tonight
-    _show_log(frame, projection, tonight, is_past=is_past)
+    counting = _counting(frame.application.predictions, projection)
+    _show_log(frame, projection, runs, counting, tonight, is_past=is_past)
+    if not is_past:
+        show_record_line(frame)
     show_listed(frame, projection)
     if not is_past:
         show_editor(frame, projection)
     outcome = frame.application.outcome(slate_date)
     show_short_teams(projection.short_teams)
-    st.dataframe(
-        games_table(projection, frame.zone, outcome.scores),
-        hide_index=True,
-        width="stretch",
-        height="content",
-        column_config=games_columns(),
-        placeholder="–",
+    games_shown = _chosen_games(projection)
+    show_cards(
+        frame,
+        games_shown,
+        outcome,
+        rest_of(frame, projection),
+        runs,
+        counting,
+        of_slate=len(projection.games),
     )
-    _show_players(frame, projection, outcome)
+    _show_games_table(frame, projection, outcome)
+    show_players(frame, projection, {one.game.game_id for one in games_shown}, outcome)
+    show_lines_of(slate_date)
     show_what_if(frame, projection)
 
 
-def _kind(frame: Frame, slate_date: date, tonight: date | None) -> str:
+def _chosen_games(projection: SlateProjection) -> list[GameProjection]:
+    """The games whose names stand in the address or are chosen here; all if none is."""
+    games = {game_name(forecast): forecast for forecast in projection.games}
+    if GAME not in st.session_state:
+        read_or_warn(lambda: asked_choices(games, key=GAME))
+    chosen = st.pills(
+        "Games",
+        list(games),
+        selection_mode="multi",
+        key=GAME,
+        bind="query-params",
+        help="Choose one or more games; none chosen shows all.",
+    )
+    return [games[name] for name in games if name in chosen] or list(games.values())
+
+
+def _show_games_table(frame: Frame, projection: SlateProjection, outcome: Outcome) -> None:
+    box = st.expander(
+        "All games as a table",
+        icon=":material/table:",
+        key="games_table",
+        on_change="rerun",
+        bind="query-params",
+    )
+    if not box.open:
+        return
+    table = games_table(projection, frame.zone, outcome.scores)
+    with box:
+        st.dataframe(
+            table,
+            hide_index=True,
+            width="stretch",
+            height="content",
+            column_config=games_columns(),
+            placeholder="–",
+            alt="Games: chances, expected scores and results",
+        )
+        st.download_button(
+            "Download the games as CSV",
+            table.to_csv(index=False).encode(),
+            file_name=f"nba-daily-games-{projection.slate_date.isoformat()}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _kind(frame: Frame, slate_date: date, tonight: date | None, runs: Sequence[Run]) -> str:
     if tonight is None or slate_date < tonight:
-        return "Replay"
+        return "Played" if _are_live(runs) else "Replay"
     if slate_date > tonight:
         return "Coming up"
     return "Tonight" if slate_date <= slate_date_of(frame.application.clock()) else "Next games"
 
 
 def _show_log(
-    frame: Frame, projection: SlateProjection, tonight: date | None, *, is_past: bool
+    frame: Frame,
+    projection: SlateProjection,
+    runs: list[Run],
+    counting: Mapping[str, str],
+    tonight: date | None,
+    *,
+    is_past: bool,
 ) -> None:
+    """Say what is logged of the slate, and draw the owner's buttons."""
     log, slate_date = frame.application.predictions, projection.slate_date
-    origin = Origin.REPLAY if is_past else Origin.LIVE
-    run = log.current_run(slate_date, origin) if log is not None else None
+    was_live = is_past and _are_live(runs)
+    run = runs[0] if runs else None
     if run is not None:
-        st.caption(_log_line(frame, run, projection.games))
+        st.caption(slate_line(run, projection.games, counting, frame.zone))
     elif is_past:
         st.caption("A replay: computed from what was known before this date, not logged.")
+    elif log is None and has_incomplete_settings(frame.application):
+        st.caption("Not logged: the place where the history is kept is not set up.")
     elif log is None:
         st.caption("Not logged yet: the history is not here. It will be logged by itself.")
     elif slate_date == tonight:
         st.caption(_not_yet(frame, slate_date))
+    if was_live:
+        st.caption(
+            "What follows is computed anew from what was known before this date. What was logged "
+            "that day, and counts, stands on History."
+        )
     if log is None or not frame.actor.is_owner:
         return
+    may_replay = is_past and not was_live and not _is_same(run, projection)
     with st.container(horizontal=True):
-        logs = (slate_date == tonight or (is_past and not _is_same(run, projection))) and st.button(
+        logs = (slate_date == tonight or may_replay) and st.button(
             "Log this replay" if is_past else "Log a revision", icon=":material/edit_note:"
         )
         fetches = not is_past and fetch_button(frame)
@@ -115,6 +186,31 @@ def _show_log(
         _log(frame, slate_date, is_past=is_past)
     if not is_past:
         show_last_fetch(frame, fetch=fetches)
+
+
+def _runs_of(log: PredictionLog | None, slate_date: date, *, is_past: bool) -> list[Run]:
+    """The slate's runs of this app, newest first; an import of earlier predictions is none.
+
+    The live ones, and for a past slate without any its replays.
+    """
+    if log is None:
+        return []
+    found = log.runs(since=slate_date, until=slate_date)
+    live = [run for run in found if run.time_verified and run.origin.value == Origin.LIVE.value]
+    if live or not is_past:
+        return live
+    return [run for run in found if run.origin.value == Origin.REPLAY.value]
+
+
+def _counting(log: PredictionLog | None, projection: SlateProjection) -> Mapping[str, str]:
+    """The id of the run in the track record by game id."""
+    if log is None:
+        return {}
+    return log.counting_runs([forecast.game.game_id for forecast in projection.games])
+
+
+def _are_live(runs: Sequence[Run]) -> bool:
+    return any(run.origin.value == Origin.LIVE.value for run in runs)
 
 
 def _not_yet(frame: Frame, slate_date: date) -> str:
@@ -136,26 +232,6 @@ def _is_same(run: Run | None, projection: SlateProjection) -> bool:
     )
 
 
-def _log_line(frame: Frame, run: Run, games: Sequence[GameProjection]) -> str:
-    kind = "revision" if run.revision else "automatic"
-    # What came from an earlier log has no number in this one.
-    number = f" as #{run.sequence}" if run.sequence else ""
-    saved = "not saved yet" if run.pending else f"saved{number}"
-    if run.origin.value == Origin.REPLAY.value:
-        return f"Logged as a replay {moment(run.logged_at, frame.zone)} · {saved}"
-    line = f"Logged {moment(run.logged_at, frame.zone)} ({kind}) · {saved}"
-    stored_at = run.stored_at
-    if stored_at is None:
-        return line
-    tipoffs = [forecast.game.tipoff_utc for forecast in games]
-    in_time = sum(tipoff is not None and stored_at < tipoff for tipoff in tipoffs)
-    if in_time == len(tipoffs):
-        return f"{line} · before every tip-off"
-    if in_time == 0:
-        return f"{line} · after every tip-off, so it does not count"
-    return f"{line} · in time for {in_time} of {len(tipoffs)} games, the others do not count"
-
-
 def _log(frame: Frame, slate_date: date, *, is_past: bool) -> None:
     try:
         if is_past:
@@ -166,48 +242,3 @@ def _log(frame: Frame, slate_date: date, *, is_past: bool) -> None:
         st.error(plain(str(error)))
     else:
         st.rerun()
-
-
-def _show_players(frame: Frame, projection: SlateProjection, outcome: Outcome) -> None:
-    games = {
-        forecast.game.game_id: f"{forecast.game.away_team} @ {forecast.game.home_team}"
-        for forecast in projection.games
-    }
-    shown = st.pills(
-        "Games",
-        list(games),
-        format_func=games.__getitem__,
-        selection_mode="multi",
-        key="games",
-        help="Choose one or more games; none chosen shows all.",
-    )
-    chosen = set(shown) or set(games)
-    players = sorted_players(one for one in projection.players if one.game_id in chosen)
-    names = ",".join(f"{player.game_id}/{player.player_id}" for player in players)
-    table = st.dataframe(
-        players_table(players, outcome.actuals),
-        hide_index=True,
-        width="stretch",
-        height=min(38 + 35 * len(players), _TABLE_PIXELS),
-        column_config=player_columns(),
-        placeholder="–",
-        on_select="rerun",
-        selection_mode="single-cell",
-        # A selection is by a row's number: with other rows it would be another player's.
-        key=f"players_{zlib.crc32(names.encode())}",
-    )
-    st.caption(
-        "PTS points, REB rebounds, AST assists, 3PM threes made, MIN minutes, PRA points + "
-        "rebounds + assists: the expected value. Range: 10th to 90th percentile, so about four "
-        "games of five should fall within. Select a number to see below why it is what it is."
-    )
-    for row, column in table.selection.cells:
-        show_why(frame, projection.slate_date, players[row], market_of_column(column))
-    st.download_button(
-        "Download this slate as CSV",
-        slate_csv(projection),
-        file_name=f"nba-daily-{projection.slate_date.isoformat()}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )

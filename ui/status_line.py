@@ -8,12 +8,11 @@ import streamlit as st
 
 from jobs.application import Application
 from jobs.authority import Actor
-from jobs.errors import EXPLAINED
 from jobs.saved import Level, SavedLine, SavedState, describe
 from ui.formats import moment, plain, viewer_zone
 from ui.runtime import get_application
 
-__all__ = ["status_line"]
+__all__ = ["look_again_seconds", "show_headline", "status_line"]
 
 _ICONS = {
     Level.SAVED.value: ":material/cloud_done:",
@@ -21,25 +20,43 @@ _ICONS = {
     Level.WARNING.value: ":material/warning:",
     Level.PROBLEM.value: ":material/cloud_off:",
 }
-
+_SYNC_PAGE = "pages/sync.py"
 
 WORKING_SECONDS = 1.0
 QUIET_SECONDS = 5.0
 
 
 def status_line(application: Application, actor: Actor) -> None:
-    """One line for everybody; facts, remedies and buttons for the owner.
+    """One line for everybody, with a remedy where something is wrong, and the way to Sync.
 
     It looks again every few seconds. When the history has come, or a write has reached the store,
     or another application has taken this one's place, the whole page is drawn anew: it says which
     runs are saved, and must not contradict this line.
     """
     saved = application.saved_state()
-    working = describe(saved).level.value == Level.WORKING.value
     page = _Page(_what_pages_show(saved))
-    draw = st.fragment(_draw, run_every=WORKING_SECONDS if working else QUIET_SECONDS)
+    draw = st.fragment(_draw, run_every=look_again_seconds(describe(saved)))
     draw(application, actor, page)
     page.is_drawn = True
+
+
+def look_again_seconds(line: SavedLine) -> float:
+    """After which time what a screen says of the state is out of date."""
+    return WORKING_SECONDS if line.level.value == Level.WORKING.value else QUIET_SECONDS
+
+
+def show_headline(line: SavedLine) -> None:
+    """The state in one short line, in a box that says how much to worry."""
+    icon = _ICONS[line.level.value]
+    match line.level.value:
+        case Level.SAVED.value:
+            st.success(line.headline, icon=icon)
+        case Level.WORKING.value:
+            st.info(line.headline, icon=icon)
+        case Level.WARNING.value:
+            st.warning(line.headline, icon=icon)
+        case _:
+            st.error(line.headline, icon=icon)
 
 
 @dataclass(slots=True)
@@ -53,24 +70,15 @@ class _Page:
 def _draw(application: Application, actor: Actor, page: _Page) -> None:
     saved = application.saved_state()
     line = describe(saved)
-    _headline(line)
+    show_headline(line)
     if saved.status is not None and saved.status.last_success_at is not None:
         st.caption(f"Last reached {moment(saved.status.last_success_at, viewer_zone())}")
-    acted = False
-    if actor.is_owner:
-        for remedy in line.remedies:
-            st.caption(plain(remedy))
-        if line.details:
-            with st.expander("Details", icon=":material/info:"):
-                for detail in line.details:
-                    st.caption(plain(detail))
-        acted = _buttons(application, actor, line)
-    else:
-        for advice in line.advice:
-            st.caption(plain(advice))
-    # Not in a run of the whole page, which may have a pressed button still to handle; and not in
-    # the one that handled a button here, because what it has to say would be gone at once.
-    if page.is_drawn and not acted:
+    for words in line.remedies if actor.is_owner else line.advice:
+        st.caption(plain(words))
+    # Named otherwise than the page: "Sync" is there already, among the pages.
+    st.page_link(_SYNC_PAGE, label="Details of saving", icon=":material/info:")
+    # Not in a run of the whole page, which may have a pressed button still to handle.
+    if page.is_drawn:
         replaced = get_application() is not application
         if replaced or _what_pages_show(saved) != page.shows:
             st.rerun()
@@ -81,48 +89,3 @@ def _what_pages_show(saved: SavedState) -> tuple[object, ...]:
     if status is None or not saved.preparation.state_ready:
         return ()
     return (status.sequence, status.pending_transactions)
-
-
-def _headline(line: SavedLine) -> None:
-    icon = _ICONS[line.level.value]
-    match line.level.value:
-        case Level.SAVED.value:
-            st.success(line.headline, icon=icon)
-        case Level.WORKING.value:
-            st.info(line.headline, icon=icon)
-        case Level.WARNING.value:
-            st.warning(line.headline, icon=icon)
-        case _:
-            st.error(line.headline, icon=icon)
-
-
-def _buttons(application: Application, actor: Actor, line: SavedLine) -> bool:
-    """Draw the owner's buttons; True if one was pressed."""
-    acted = False
-    try:
-        if st.button("Back up now", icon=":material/backup:", width="stretch"):
-            acted = True
-            with st.spinner("Backing up"):
-                backup = application.back_up(actor)
-            st.toast(f"Backed up as {plain(backup.key)}", icon=":material/check:")
-        if line.can_follow_store and st.button(
-            "Keep as backup, follow the store",
-            help="This machine's history is put into backups/ first, then the store's newest one "
-            "is taken.",
-            width="stretch",
-        ):
-            acted = True
-            application.take_over_from_store(actor)
-            st.rerun()
-        if line.can_start_anew and st.button(
-            "Save this history anew",
-            help="The store has lost its history: this machine's becomes the beginning of a new "
-            "one. Refused if the store still has one.",
-            width="stretch",
-        ):
-            acted = True
-            application.start_new_log(actor)
-            st.rerun()
-    except EXPLAINED as error:
-        st.error(plain(str(error)))
-    return acted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Final
 
 import pandas as pd
@@ -13,7 +14,9 @@ from jobs.errors import EXPLAINED
 from nba.availability import Availability
 from nba.slate import PlayerProjection, SlateProjection
 from nba.stats import Market
-from ui.formats import percent, plain
+from ui.addresses import asked_choices, asked_number, read_or_warn
+from ui.errors import show_error
+from ui.formats import percent
 from ui.frame import Frame
 from ui.tables import MARKET_LABELS, expected_score
 
@@ -27,6 +30,10 @@ __all__ = [
 _COMPARED: Final[Mapping[str, Market]] = {"Minutes": "minutes", "Points": "points"}
 _NUMBERS: Final = ("Minutes now", "Minutes then", "Points now", "Points then")
 _OPEN: Final = "what_if"
+_OUT: Final = "out"
+_CAPPED: Final = "capped"
+_MOST: Final = "most"
+_ASKED: Final = {_OUT: "player who is out", _CAPPED: "player with fewer minutes"}
 _USUAL_CAP: Final = 24
 _LONGEST: Final = 48
 
@@ -34,15 +41,27 @@ _LONGEST: Final = 48
 def show_what_if(frame: Frame, projection: SlateProjection) -> None:
     """Players to leave out and one to cap, and what the slate would be then."""
     # Its content is looked up and sent only while it is open.
-    box = st.expander("What if", icon=":material/alt_route:", key=_OPEN, on_change="rerun")
+    box = st.expander(
+        "What if",
+        # Who follows a link to an answer sees it.
+        expanded=any(key in st.query_params for key in _ASKED),
+        icon=":material/alt_route:",
+        key=_OPEN,
+        on_change="rerun",
+    )
     if not box.open:
         return
     slate_date = projection.slate_date
     names = {
-        player.player_id: f"{player.player_name} ({player.team})"
+        f"{player.player_name} ({player.team})": player.player_id
         for player in sorted(projection.players, key=lambda player: player.player_name)
     }
     with box:
+        for key, name in _ASKED.items():
+            if key not in st.session_state:
+                read_or_warn(partial(asked_choices, names, key=key, name=name))
+        if _MOST not in st.session_state:
+            read_or_warn(lambda: asked_number(1, _LONGEST, key=_MOST))
         st.caption(
             "Leave players out or cap one's minutes, and see where the minutes go. It is neither "
             "logged nor kept, and nobody else sees it."
@@ -50,18 +69,18 @@ def show_what_if(frame: Frame, projection: SlateProjection) -> None:
         out = st.multiselect(
             "Players who are out",
             list(names),
-            format_func=names.__getitem__,
             placeholder="Nobody",
-            key=f"what_if_out_{slate_date}",
+            key=_OUT,
+            bind="query-params",
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             capped = st.selectbox(
                 "Player with fewer minutes",
                 list(names),
                 index=None,
-                format_func=names.__getitem__,
                 placeholder="Nobody",
-                key=f"what_if_capped_{slate_date}",
+                key=_CAPPED,
+                bind="query-params",
             )
             most = st.number_input(
                 "At most, in minutes",
@@ -69,7 +88,8 @@ def show_what_if(frame: Frame, projection: SlateProjection) -> None:
                 max_value=_LONGEST,
                 value=_USUAL_CAP,
                 disabled=capped is None,
-                key=f"what_if_most_{slate_date}",
+                key=_MOST,
+                bind="query-params",
             )
         if not out and capped is None:
             st.caption("Choose a player to begin with.")
@@ -77,27 +97,40 @@ def show_what_if(frame: Frame, projection: SlateProjection) -> None:
         try:
             after = frame.application.what_if(
                 slate_date,
-                dict.fromkeys(out, Availability.OUT),
-                {} if capped is None else {capped: float(most)},
+                dict.fromkeys((names[name] for name in out), Availability.OUT),
+                {} if capped is None else {names[capped]: float(most)},
             )
         except EXPLAINED as error:
-            st.error(plain(str(error)))
+            show_error(frame.actor, error)
             return
-        chosen = {*out, *([] if capped is None else [capped])}
+        chosen = {names[name] for name in (*out, *([] if capped is None else [capped]))}
         show_short_teams(set(after.short_teams) - set(projection.short_teams))
-        st.table(games_before_and_after(projection, after, chosen).set_index("Game"))
+        st.table(
+            games_before_and_after(projection, after, chosen).set_index("Game"),
+            alt="Games of the chosen players, now and then",
+        )
+        players = players_before_and_after(projection, after, chosen)
         st.dataframe(
-            players_before_and_after(projection, after, chosen),
+            players,
             hide_index=True,
             width="stretch",
             height="content",
             placeholder="–",
+            alt="The chosen players and their team-mates, now and then",
             # A phone shows the first three or four.
             column_order=["Player", *_NUMBERS, "Team"],
             column_config=_columns(),
         )
         st.caption(
             "Now: as projected above. Then: with what you chose. The away team's points first."
+        )
+        st.download_button(
+            "Download this what-if as CSV",
+            players.round(2).to_csv(index=False).encode(),
+            file_name=f"nba-daily-what-if-{slate_date.isoformat()}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
         )
 
 

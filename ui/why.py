@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -15,19 +15,13 @@ from nba.model import Distribution
 from nba.slate import PlayerProjection
 from nba.stats import MARKETS, Market
 from nba.why import Contribution
+from ui.addresses import player_address
+from ui.errors import show_error
 from ui.formats import percent, plain
 from ui.frame import Frame
+from ui.tables import UNITS
 
-__all__ = ["UNITS", "chances", "contributions_table", "show_why"]
-
-UNITS: Final[Mapping[Market, str]] = {
-    "points": "points",
-    "rebounds": "rebounds",
-    "assists": "assists",
-    "threes": "threes made",
-    "minutes": "minutes",
-    "pra": "points + rebounds + assists",
-}
+__all__ = ["chances", "contributions_table", "show_why"]
 
 _HIGHEST_LINE: Final = 150.0
 
@@ -51,10 +45,13 @@ def show_why(
         try:
             found = frame.application.why(slate_date, player.game_id, player.player_id)
         except EXPLAINED as error:
-            st.error(plain(str(error)))
+            show_error(frame.actor, error)
             return
         if market in found:
-            st.table(contributions_table(found[market], band.mean, unit))
+            st.table(
+                contributions_table(found[market], band.mean, unit),
+                alt=f"What makes the {unit} of {player.player_name}",
+            )
             st.caption(
                 "Each line puts more of what is known about him in place of a newcomer's numbers; "
                 "the last number is the projection. The order matters a little: what two things "
@@ -70,6 +67,13 @@ def show_why(
             key=f"line_{player.game_id}_{player.player_id}_{market}",
         )
         st.markdown(chances(band.distribution, line, unit))
+        path, parameters = player_address(player.player_id)
+        st.page_link(
+            path,
+            label=f"{plain(player.player_name)}: season and games",
+            icon=":material/person:",
+            query_params=parameters,
+        )
 
 
 def contributions_table(
