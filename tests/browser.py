@@ -26,6 +26,7 @@ __all__ = [
     "browser",
     "cells",
     "choose",
+    "choose_by_keyboard",
     "download",
     "follow",
     "launched_browser",
@@ -35,6 +36,7 @@ __all__ = [
     "sidebar",
     "table",
     "wait_for_cells",
+    "wait_until_drawn",
 ]
 
 # The driver is imported only by the tests that ask for a browser.
@@ -150,15 +152,20 @@ def sidebar(page: Page) -> Locator:
     return page.get_by_test_id("stSidebar")
 
 
+def wait_until_drawn(page: Page) -> None:
+    """Wait until the app is not drawing anything."""
+    from playwright.sync_api import expect
+
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def follow(page: Page, name: str) -> None:
     """Follow a link of the sidebar once nothing is being drawn any more.
 
     The line in the sidebar draws the whole page anew when it changes, and a run of the page that
     is left may answer into the one that is opened.
     """
-    from playwright.sync_api import expect
-
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    wait_until_drawn(page)
     page.get_by_role("link", name=name).click()
 
 
@@ -194,14 +201,64 @@ def wait_for_cells(grid: Locator, column: str, wanted: set[str]) -> None:
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Choose from a select box."""
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Choose from a select box; a page that is drawn anew meanwhile closes its list."""
+    from playwright.sync_api import TimeoutError as NotInTime
+
+    field = page.get_by_role("combobox", name=label, exact=True)
+    wanted = page.get_by_role("option", name=option, exact=True)
+
+    def is_chosen() -> bool:
+        if not wanted.is_visible():
+            field.click()
+        try:
+            wanted.click(timeout=3_000)
+        except NotInTime:
+            return False
+        return True
+
+    wait_for(is_chosen, what=f"{option} to be chosen")
+
+
+def choose_by_keyboard(page: Page, label: str, words: str = "", *, shows: Locator) -> None:
+    """Choose the first option that fits the words, until the page shows what it then shows.
+
+    A page that is drawn anew meanwhile closes its list, and a key that comes then chooses nothing.
+    """
+    from playwright.sync_api import TimeoutError as NotInTime
+
+    field = page.get_by_role("combobox", name=label)
+
+    def is_chosen() -> bool:
+        wait_until_drawn(page)
+        field.fill("")
+        field.press_sequentially(words)
+        field.press("ArrowDown")
+        try:
+            page.get_by_role("option").first.wait_for(timeout=3_000)
+            field.press("Enter")
+            shows.wait_for(timeout=10_000)
+        except NotInTime:
+            return False
+        return True
+
+    wait_for(is_chosen, what=f"{label} to be chosen")
 
 
 def download(page: Page, press: Callable[[], None]) -> list[dict[str, str]]:
-    """The rows of the CSV file that pressing something downloads."""
-    with page.expect_download() as waiting:
-        press()
-    text = Path(waiting.value.path()).read_text(encoding="utf-8")
-    return list(csv.DictReader(io.StringIO(text)))
+    """The rows of the CSV file that pressing something downloads.
+
+    A page that is drawn anew with other figures withdraws the file that it offered before. Who
+    pressed in that moment gets nothing, sees the browser say so, and presses again.
+    """
+
+    def text() -> str | None:
+        wait_until_drawn(page)
+        with page.expect_download() as waiting:
+            press()
+        failure = waiting.value.failure()
+        if failure == "canceled":
+            return None
+        assert failure is None, failure
+        return Path(waiting.value.path()).read_text(encoding="utf-8")
+
+    return list(csv.DictReader(io.StringIO(wait_for(text, what="a file to download"))))

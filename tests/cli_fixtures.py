@@ -39,6 +39,8 @@ def bare_environment(folder: Path) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         # No test asks the NBA.
         "NBA_DAILY_SOURCES": "none",
+        # A backup moves the numbers of what comes after it; whoever tests backups says so.
+        "NBA_DAILY_BACKUPS": "none",
         "NBA_DAILY_STATE_DIR": str(folder / "state"),
         "NBA_DAILY_STORE_DIR": str(folder / "store"),
     }
@@ -83,7 +85,7 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reference_path: Path) 
     """
     monkeypatch.setattr("os.environ", bare_environment(tmp_path))
     monkeypatch.setattr("commands.opening.CHECKOUT", tmp_path / "checkout")
-    for module in ("opening", "season", "state"):
+    for module in ("doctor", "drill", "opening", "season"):
         monkeypatch.setattr(f"commands.{module}.system_clock", ManualClock(AFTERNOON))
     settings_for(tmp_path / "state", reference_path)
     return tmp_path

@@ -1,159 +1,132 @@
 """Pictures of every screen, with a fixed clock: `python -m tests.screenshots FOLDER`.
 
-`todays-games.png` is the one that README shows.
+Each is taken whole, as desktop and phone, light and dark, named like `history-phone-dark.png`. With
+`--readme` only the three that README shows are taken, as high as a window.
 """
 
 from __future__ import annotations
 
-import os
+import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nba.reference import build_reference
-from replica import ObjectInfo, PutMode
-from replica.stores.folder import FolderStore
-from tests.app_process import CHECKOUT, wait_for, wait_for_entry
-from tests.applications import published, running, settings_for, use_store
-from tests.browser import launched_browser, main, sidebar
+from tests.browser import launched_browser, main
 from tests.needs import require_chromium
-from tests.sites import NOW, Site, running_site
+from tests.screens import (
+    DARK,
+    DESKTOP,
+    LIGHT,
+    PHONE,
+    SCREENS,
+    Screen,
+    settle,
+    still,
+    wait_until_restored,
+    wear,
+)
+from tests.season_evening import play_ten_days, running_evening
+from tests.sites import Site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 1200}}
-TALL: dict[str, Any] = {"viewport": {"width": 1280, "height": 1500}}
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
-DARK: dict[str, Any] = {"color_scheme": "dark"}
-REPLAYED = "2024-01-15"
-EVENING = datetime.fromisoformat(NOW)
+DEVICES = {"desktop": DESKTOP, "phone": PHONE}
+THEMES = {"light": LIGHT, "dark": DARK}
+# Beyond that a page is a list, and its end looks like its middle.
+HIGHEST_PIXELS = 6000
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture: which address, in which kind of browser, and whether the menu is opened."""
+class ReadmePicture:
+    """One picture of README: its file, and what it shows."""
 
     name: str
-    path: str
-    context: dict[str, Any] = field(default_factory=dict)
-    with_sidebar: bool = False
+    screen: str
+    device: str
+    theme: str
 
 
-PICTURES = (
-    Picture("todays-games", "/", DESKTOP),
-    Picture("todays-games-dark", "/", DESKTOP | DARK),
-    Picture("todays-games-phone", "/", PHONE),
-    Picture("todays-games-phone-sidebar", "/", PHONE | DARK, with_sidebar=True),
-    Picture("replay", f"/?date={REPLAYED}", TALL),
-    Picture("no-games", "/?date=2026-11-26", DESKTOP),
-    Picture("history", "/history", DESKTOP),
-    Picture("history-replay", "/history?origin=Replay", TALL),
-    Picture("history-replay-dark", "/history?origin=Replay", DESKTOP | DARK),
-    Picture("lines", "/lines", DESKTOP),
-    Picture("lines-phone", "/lines", PHONE | DARK),
-    Picture("history-phone", "/history?origin=Replay", PHONE | DARK),
+README_PICTURES = (
+    ReadmePicture("todays-games.png", "todays-games", "desktop", "light"),
+    ReadmePicture("player.png", "player-rebounds", "desktop", "dark"),
+    ReadmePicture("track-record.png", "track-record", "desktop", "light"),
 )
 
 
-class EveningStore(FolderStore):
-    """A folder whose clock stands at the pictures' time; every file of it is as old as that."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._path_of_files = path
-
-    def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
-        info = super().put(key, body, mode)
-        os.utime(self._path_of_files / key, (EVENING.timestamp(), EVENING.timestamp()))
-        return replace(info, modified_at=EVENING)
-
-
-def log_tonight(store: Path, reference: Path, scratch: Path) -> None:
-    """Log tonight's slate as the app does, and as if it had been that evening.
-
-    The store's clock is today's otherwise, and what is stored after the tip-off does not count.
-    """
-    settings = settings_for(scratch, reference, store)
-    with pytest.MonkeyPatch.context() as patched:
-        use_store(patched, EveningStore(store))
-        with running(settings, lambda: EVENING) as application:
-            published(application)
+def take_all(folder: Path, chromium: Browser, site: Site) -> Iterator[Path]:
+    """Write every picture; yields each path once it is there."""
+    for screen in SCREENS:
+        for device, settings in DEVICES.items():
+            page = _opened(chromium, site, screen, settings)
+            for theme, worn in THEMES.items():
+                wear(page, worn)
+                _grow(page, settings)
+                path = folder / f"{screen.name}-{device}-{theme}.png"
+                path.write_bytes(still(page, path.name))
+                yield path
+            page.close()
 
 
-def take(folder: Path, chromium: Browser, reference: Path, scratch: Path) -> list[Path]:
-    """Run the app and write the pictures; their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    store = scratch / "store"
-    log_tonight(store, reference, scratch / "logging")
-    # Another machine, which restores.
-    settings = {"STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal", "NBA_DAILY_STORE_DIR": str(store)}
-    with running_site(scratch / "site", reference, environment=settings) as site:
-        page = chromium.new_page()
-        page.goto(f"{site.url}/?date={REPLAYED}")
-        page.get_by_role("button", name="Log this replay").click()
-        wait_for_entry(FolderStore(store), 3)
+def take_readmes(folder: Path, chromium: Browser, site: Site) -> Iterator[Path]:
+    """Write the pictures of README; yields each path once it is there."""
+    screens = {screen.name: screen for screen in SCREENS}
+    for picture in README_PICTURES:
+        settings = DEVICES[picture.device] | THEMES[picture.theme]
+        page = _opened(chromium, site, screens[picture.screen], settings)
+        path = folder / picture.name
+        path.write_bytes(still(page, path.name))
+        yield path
         page.close()
-        return [_take_one(folder, chromium, site, picture) for picture in PICTURES]
 
 
-def _take_one(folder: Path, chromium: Browser, site: Site, picture: Picture) -> Path:
-    page = chromium.new_page(timezone_id="America/New_York", locale="en-US", **picture.context)
-    page.goto(site.url + picture.path)
-    _settle(page)
-    if picture.with_sidebar:
-        page.get_by_test_id("stExpandSidebarButton").tap()
-        page.get_by_test_id("stSidebarCollapseButton").wait_for()
-    path = folder / f"{picture.name}.png"
-    # Nothing on screen moves any more once two pictures in a row are alike.
-    shots = [page.screenshot()]
-
-    def is_still() -> bool:
-        shots.append(page.screenshot())
-        return shots[-1] == shots[-2]
-
-    wait_for(is_still, what=f"{picture.name} to stand still")
-    path.write_bytes(shots[-1])
-    page.close()
-    return path
+def _opened(chromium: Browser, site: Site, screen: Screen, settings: dict[str, Any]) -> Page:
+    page = chromium.new_page(
+        timezone_id="America/New_York", locale="en-US", reduced_motion="reduce", **settings
+    )
+    page.goto(site.url + screen.path)
+    settle(page)
+    screen.prepare(page)
+    settle(page)
+    return page
 
 
-def _settle(page: Page) -> None:
-    sidebar(page).get_by_text("Saved to a folder on this machine as #3").wait_for(state="attached")
-    main(page).get_by_role("heading", level=1).wait_for()
-    # The last thing that a page draws, or the reason why there is nothing more.
-    main(page).locator("[data-testid=stDownloadButton], [data-testid=stAlert]").first.wait_for()
-    page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
+def _grow(page: Page, settings: dict[str, Any]) -> None:
+    """Make the window as high as what is in it: a page scrolls inside itself."""
+    width, least = settings["viewport"]["width"], settings["viewport"]["height"]
+    height = int(main(page).evaluate("element => element.scrollHeight"))
+    page.set_viewport_size({"width": width, "height": min(max(height, least), HIGHEST_PIXELS)})
+    settle(page)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Take the pictures into the folder that is named; 0 done, 1 no browser, 2 wrong usage."""
-    if len(arguments) != 1:
-        print("Usage: python -m tests.screenshots FOLDER", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--readme", action="store_true", help="only the pictures of README")
+    wanted = parser.parse_args(arguments)
     try:
         executable = require_chromium()
     except pytest.skip.Exception as reason:
         print(reason, file=sys.stderr)
         return 1
+    wanted.folder.mkdir(parents=True, exist_ok=True)
+    take = take_readmes if wanted.readme else take_all
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        reference = build_reference(CHECKOUT / "data", scratch / "reference.db")
+        evening = play_ten_days(scratch / "evening")
+        toolbar = {"STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal"}
+        site = stack.enter_context(running_evening(scratch / "site", evening, environment=toolbar))
         chromium = stack.enter_context(launched_browser(executable))
-        for path in take(Path(arguments[0]), chromium, reference, scratch):
-            print(f"{path} ({path.stat().st_size // 1000} kB)")
+        wait_until_restored(chromium, site.url)
+        for path in take(wanted.folder, chromium, site):
+            print(f"{path} ({path.stat().st_size // 1000} kB)", flush=True)
     return 0
 
 

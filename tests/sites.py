@@ -48,19 +48,28 @@ def running_site(
     arguments: Sequence[str] = OWNER,
     environment: Mapping[str, str] | None = None,
     secrets: str | None = None,
+    data_folder: Path | None = None,
+    stored: Path | None = None,
 ) -> Iterator[Site]:
     """Serve a clone below `folder` until the block ends.
 
     `reference` is a built file of past seasons to start with, None leaves the building to the app.
     `secrets` becomes the clone's secrets.toml. `arguments` make the visitor the owner unless told
-    otherwise.
+    otherwise. `data_folder` stands in for the bundled seasons. The store begins as a copy of the
+    folder `stored`, with the times of its objects.
     """
     checkout = clone(folder / "checkout")
+    if data_folder is not None:
+        shutil.rmtree(checkout / "data")
+        shutil.copytree(data_folder, checkout / "data")
     if secrets is not None:
         write_secrets(checkout, secrets)
     state, store = folder / "state", folder / "store"
     state.mkdir()
-    store.mkdir()
+    if stored is None:
+        store.mkdir()
+    else:
+        shutil.copytree(stored, store)
     if reference is not None:
         shutil.copy(reference, state / "reference.db")
     paths = {"NBA_DAILY_STATE_DIR": str(state), "NBA_DAILY_STORE_DIR": str(store)}

@@ -33,10 +33,14 @@ def test_a_strangers_visit_before_tipoff_leaves_tonight_in_the_bucket(
         expect(sidebar(page)).to_contain_text("Saved to S3 as #2")
         wait_for(lambda: store.list("csv/game_date=2026-11-20/"), what="the readable copy")
 
-        # What the visitor's browser was sent, on both pages, says nothing of the place.
-        for path in ("/", "/history"):
+        # What the visitor's browser was sent, on each page, says nothing of the place.
+        for path, last in (
+            ("/", page.get_by_test_id("stDownloadButton").first),
+            ("/history", page.get_by_test_id("stDownloadButton").first),
+            ("/sync", main(page).get_by_text("The log was last reached on")),
+        ):
             page.goto(site.url + path)
-            expect(page.get_by_test_id("stDownloadButton")).to_be_visible()
+            expect(last).to_be_visible()
             sidebar(page).get_by_text("Owner", exact=True).click()
             expect(sidebar(page)).to_contain_text("No owner is configured")
             sent = page.content()

@@ -39,7 +39,7 @@ LIBRARY_ROOMS: dict[str, tuple[str, ...]] = {
     "apscheduler": ("jobs/",),
     "argon2": ("jobs/",),
     "apsw": ("replica/", "tracking/", "prediction_tracking.py", "nba/reference"),
-    "pyarrow": ("nba/",),
+    "pyarrow": ("nba/", "tracking/history_files.py"),
     "nba_api": ("nba/sources/",),
     "requests": ("nba/sources/",),
     "scipy": (),

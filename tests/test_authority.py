@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +30,14 @@ from jobs.authority import (
     require_owner,
     sign_in_remedy,
 )
+from jobs.backups import Backups
 from jobs.configuration import OwnerSettings
+from jobs.drill import Drills
 from jobs.errors import ConfigurationError, NotPermitted, TooManyAttempts
+from jobs.restoring import Restoring, from_sequence
 from nba.availability import Availability, PlayerAvailability
 from replica.stores.folder import FolderStore
+from tests.app_process import CHECKOUT
 from tests.applications import COUNTED_TABLES, count_rows, published, running, settings_for
 from tests.stores import ManualClock
 
@@ -43,7 +50,13 @@ ARGUMENTS: dict[str, Any] = {
     "changes": [PlayerAvailability(1, Availability.OUT, TONIGHT, None, "")],
     "frame": pd.DataFrame({"game_date": ["2026-11-20"]}),
     "source": "test.csv",
+    "key": "backups/2026-11-20T18-00-00Z-manual.db.zst",
+    "to": Path("copy.db"),
+    "choice": from_sequence(1),
+    # Nobody gets so far as to look at it.
+    "planned": None,
 }
+SAID_BY_BROWSERS = {"headers", "cookies", "ip_address"}
 # Made once and with little memory: the hash itself is the library's business.
 HASH = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("right")
 
@@ -156,10 +169,17 @@ def test_a_broken_hash_is_the_owners_to_mend(broken: str) -> None:
 
 
 def owners_jobs() -> list[str]:
-    """Every method of the application that asks who is acting."""
+    """Every method of the application, and of what hangs on it, that asks who is acting."""
+    rooms: dict[str, type] = {
+        "": Application,
+        "backup_jobs.": Backups,
+        "drills.": Drills,
+        "restoring.": Restoring,
+    }
     return [
-        name
-        for name, method in inspect.getmembers(Application, inspect.isfunction)
+        room + name
+        for room, kind in rooms.items()
+        for name, method in inspect.getmembers(kind, inspect.isfunction)
         if not name.startswith("_") and list(inspect.signature(method).parameters)[1:2] == ["actor"]
     ]
 
@@ -167,12 +187,29 @@ def owners_jobs() -> list[str]:
 def test_what_changes_the_state_asks_who_is_acting() -> None:
     assert {
         "back_up",
+        "backup_jobs.forget",
+        "backup_jobs.make",
+        "backup_jobs.prune",
+        "backup_jobs.rebuild",
+        "drills.run",
         "import_results",
         "log_replay",
+        "restoring.restore",
         "revise",
         "sync_now",
         "take_over_from_store",
     } <= set(owners_jobs())
+
+
+def test_who_is_looking_is_never_read_from_what_a_browser_says_of_itself() -> None:
+    """Hosts, addresses and headers are whatever a visitor, or a proxy before the app, writes."""
+    for folder in ("jobs", "ui", "pages"):
+        for path in (CHECKOUT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Attribute):
+                    assert node.attr not in SAID_BY_BROWSERS, f"{path}:{node.lineno}"
+    config = tomllib.loads((CHECKOUT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert "trustedUserHeaders" not in config["server"]
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +228,13 @@ def test_a_visitor_who_reaches_an_owners_job_changes_nothing(
     name: str, deployed: tuple[Application, FolderStore]
 ) -> None:
     application, store = deployed
-    job = getattr(application, name)
-    parameters = list(inspect.signature(job).parameters)[1:]
+    job = attrgetter(name)(application)
+    parameters = inspect.signature(job).parameters.values()
+    needed = [one.name for one in list(parameters)[1:] if one.default is one.empty]
     before = store.list(""), [count_rows(application, table) for table in COUNTED_TABLES]
     assert before[0]
     with pytest.raises(NotPermitted, match="Sign in with an address"):
-        job(VISITOR, *(ARGUMENTS[parameter] for parameter in parameters))
+        job(VISITOR, *(ARGUMENTS[parameter] for parameter in needed))
     after = store.list(""), [count_rows(application, table) for table in COUNTED_TABLES]
     assert after == before
     status = application.saved_state().status

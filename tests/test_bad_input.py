@@ -165,6 +165,7 @@ def test_no_secrets(reference_path: Path, tmp_path: Path) -> None:
         "NBA_DAILY_STATE_DIR": str(tmp_path / "state"),
         "NBA_DAILY_STORE_DIR": str(tmp_path / "store"),
         "NBA_DAILY_SOURCES": "none",
+        "NBA_DAILY_BACKUPS": "none",
     }
     settings_for(tmp_path / "state", reference_path)
     settings = replace(read_settings({}, environment, []), timer_minutes=0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.app_process import wait_for
 from tests.browser import OpenPage, cells, download, main, sidebar, table
 from tests.sites import NOW, Site, running_site
 
@@ -76,7 +77,7 @@ def test_the_owner_says_who_is_out_and_everything_follows(site: Site, open_page:
     # The list is one write, the revision another.
     expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #4")
     expect(main(page)).to_contain_text("(revision) · saved as #4")
-    assert name not in projected(page)
+    wait_for(lambda: name not in projected(page), what=f"{name} to be left out")
 
     # What was saved is not an edit any more: saving again changes nothing.
     page.get_by_role("button", name="Save who is out").click()

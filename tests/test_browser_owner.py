@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 DEPLOYED = ("--now", NOW)
-OWNERS_BUTTONS = re.compile("^(Log a revision|Log this replay|Back up now|Import)$")
+OWNERS_BUTTONS = re.compile("^(Log a revision|Log this replay|Sync now|Back up now|Import)$")
 PASSWORD = "a long enough password"
 
 
@@ -55,15 +55,17 @@ def test_the_owner_revises_and_backs_up(
         page.get_by_role("button", name="Log a revision").click()
         expect(main(page)).to_contain_text("(revision) · saved as #3")
         expect(sidebar(page)).to_contain_text("as #3")
+        follow(page, "Details of saving")
+        expect(page.get_by_role("heading", name="Sync", exact=True)).to_be_visible()
         page.get_by_role("button", name="Back up now").click()
-        expect(page.get_by_test_id("stToast")).to_contain_text("Backed up as backups/")
+        expect(main(page)).to_contain_text("Backed up as backups/")
         [backup] = site.store.list("backups/")
         assert backup.key.endswith("-manual.db.zst")
-        expect(page.get_by_test_id("stToast")).to_contain_text(backup.key)
-        sidebar(page).get_by_text("Details").click()
-        expect(sidebar(page)).to_contain_text(f"Store: folder {site.store_folder}")
-        expect(sidebar(page)).to_contain_text("Waiting: 0 writes")
-        assert len(site.store.list("log/")) == 3
+        expect(main(page)).to_contain_text(backup.key)
+        expect(main(page)).to_contain_text(f"Store: folder {site.store_folder}")
+        expect(main(page)).to_contain_text("Waiting: 0 writes")
+        # The beginning, tonight, the revision, and the backup's row in the catalogue.
+        assert len(site.store.list("log/")) == 4
 
 
 @pytest.mark.parametrize("path", ["/?date=2024-01-15", "/history"])
@@ -77,7 +79,6 @@ def test_a_visitor_looks_and_downloads_and_finds_no_owners_button(
     expect(sidebar(page)).to_contain_text("Saved to a folder on this machine as #")
     expect(sidebar(page)).to_contain_text("will be lost with this machine. Set up a bucket")
     expect(page.get_by_role("button", name=OWNERS_BUTTONS)).to_have_count(0)
-    expect(sidebar(page)).not_to_contain_text("Details")
     expect(page.locator("body")).not_to_contain_text(str(deployed.store_folder))
     if path == "/history":
         page.get_by_text("Import results from CSV").click()
@@ -112,9 +113,8 @@ def test_the_password_opens_one_session_until_sign_out(deployed: Site, open_page
 
     sign_in(page, PASSWORD)
     expect(page.get_by_role("button", name="Log a revision")).to_be_visible()
-    expect(page.get_by_role("button", name="Back up now")).to_be_visible()
-    follow(page, "History")
-    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    follow(page, "Sync")
+    expect(page.get_by_role("heading", name="Sync", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Back up now")).to_be_visible()
 
     stranger = open_page(deployed.url)
@@ -126,5 +126,5 @@ def test_the_password_opens_one_session_until_sign_out(deployed: Site, open_page
     sidebar(page).get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Back up now")).to_have_count(0)
     page.reload()
-    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sync", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name=OWNERS_BUTTONS)).to_have_count(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replica.changes import apply, difference, recording, undo
+from replica.changes import apply, count_differences, difference, recording, undo
 from replica.errors import Diverged
 
 SCHEMA = """
@@ -349,5 +350,10 @@ def test_difference_turns_one_database_into_the_other(
             for row in now.execute(f"SELECT * FROM {table}"):
                 then.execute(f"INSERT INTO now.{table} VALUES ({', '.join('?' * len(row))})", row)
         changeset = difference(then, "now", TABLES)
+        kinds = Counter((each.name, each.op) for each in apsw.Changeset.iter(changeset))
+        for table in TABLES:
+            expected = tuple(kinds[table, kind] for kind in ("INSERT", "DELETE", "UPDATE"))
+            assert count_differences(then, "now", table) == expected
+        assert count_differences(then, "now", "nowhere") == (0, 0, 0)
         apply(now, changeset, TABLES, "restore")
         assert state(now) == state(then)

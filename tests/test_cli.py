@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from jobs.errors import ConfigurationError
 from replica.log import log_key
 from replica.stores.folder import FolderStore
 from replica.stores.s3 import S3Options
+from tests.app_process import CHECKOUT
 from tests.applications import AFTERNOON, published, running, settings_for
 from tests.cli_fixtures import Command, write_secrets
 from tests.stores import ManualClock
@@ -36,8 +38,13 @@ COMMANDS = (
     "status",
     "sync",
     "backup",
+    "backups",
+    "forget",
+    "prune",
+    "rebuild-from-csv",
     "restore",
     "verify",
+    "drill",
     "doctor",
     "hash-password",
 )
@@ -222,7 +229,8 @@ def test_status_before_anything_was_saved(here: Path, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out)["sequence"] is None
     for words in (["doctor"], ["doctor", "--repair"]):
         assert cli.main(words) == 0
-        assert capsys.readouterr().out == "Nothing has been saved yet\n"
+        answer = capsys.readouterr().out
+        assert "ok       Log: Nothing has been saved yet.\nNothing is wrong.\n" in answer
     assert not list((here / "state").rglob("nba_stats.db"))
     assert FolderStore(here / "store").list("") == []
 
@@ -315,16 +323,15 @@ def test_a_sound_log_and_what_the_doctor_says_of_it(
     capsys.readouterr()
     assert cli.main(["doctor"]) == 0
     answer = capsys.readouterr()
-    assert answer.out.splitlines() == [
-        f"Store: folder {here / 'store'}",
-        "State: ok",
-        "Log: followed to #3, 0 waiting here",
-        "Mode: multi writer",
+    lines = answer.out.splitlines()
+    assert lines[-2:] == [
+        "ok       Log: State: ok. Followed to #3, 0 waiting here.",
         "Nothing is wrong.",
     ]
+    assert all(line.startswith("ok ") for line in lines[:-1])
     assert answer.err == ""
     assert cli.main(["doctor", "--repair"]) == 0
-    assert capsys.readouterr().out.startswith("No entry had to be put back.\nStore: ")
+    assert capsys.readouterr().out.startswith("No entry had to be put back.\nok ")
 
 
 def test_an_entry_is_put_back_from_another_machine(
@@ -335,8 +342,7 @@ def test_an_entry_is_put_back_from_another_machine(
     capsys.readouterr()
     assert cli.main(["doctor"]) == 1
     answer = capsys.readouterr().out
-    assert "State: halted" in answer
-    assert "Log: followed to #2" in answer
+    assert "problem  Log: State: halted. Followed to #2" in answer
     assert f"{log_key(3)}: the log entry is damaged" in answer
     assert "`python cli.py doctor --repair`" in answer
 
@@ -490,3 +496,32 @@ def test_a_password_becomes_a_line_for_the_secrets(
     gate = PasswordGate(ManualClock())
     assert gate.check("correct horse", password_hash)
     assert not gate.check("wrong horse", password_hash)
+
+
+def test_a_python_without_the_libraries_is_told_which_one_has_them() -> None:
+    # -S leaves out site-packages, as any other Python does.
+    run = subprocess.run(
+        [sys.executable, "-S", "cli.py", "status"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert "`make run` installs what is needed" in run.stderr
+
+
+def test_a_password_that_ends_early_is_no_traceback() -> None:
+    run = subprocess.run(
+        [sys.executable, "cli.py", "hash-password"],
+        cwd=CHECKOUT,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert "asked for twice" in run.stderr

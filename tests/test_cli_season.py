@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -303,7 +304,7 @@ def test_predict_logs_tonight_as_the_app_does(
         assert cli.main(["predict", "--log"]) == ExitCode.DONE
         last.add(capsys.readouterr().out.splitlines()[-1])
     [line] = last
-    assert line.startswith("Logged as run ")
+    assert re.match(r"Logged 20\d\d-\d\d-\d\d \d\d:\d\d UTC as run ", line)
     assert line.endswith(", saved as #2.")
     assert len(FolderStore(here / "store").list("csv/game_date=2026-11-20/")) == 1
 

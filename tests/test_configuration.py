@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from jobs.backup_settings import BackupSettings
 from jobs.clock import clock_starting_at
 from jobs.configuration import CHECKOUT, FolderSettings, Settings, read_settings
 from jobs.errors import ConfigurationError
+from jobs.retention import Retention
 from replica.stores.s3 import S3Options
 
 KEY_ID, SECRET = "AKIAABCDEFGHIJKLMNOP", "s3cr3t-that-nobody-may-see"
@@ -240,8 +242,21 @@ def test_half_an_environment_never_becomes_the_folder(
     assert problem_of({}, environment).problem == f"Missing: {missing}."
 
 
-def test_an_endpoint_is_an_address() -> None:
-    error = problem_of({"aws": WHOLE | {"endpoint_url": "storage.example.com"}})
+@pytest.mark.parametrize(
+    "endpoint_url",
+    [
+        "storage.example.com",
+        "https://",
+        "https:///bucket",
+        "http://[::1",
+        "https://:9000",
+        "https://storage.example.com:port",
+        "https://storage.example.com:99999",
+        "ftp://storage.example.com",
+    ],
+)
+def test_an_endpoint_is_an_address(endpoint_url: str) -> None:
+    error = problem_of({"aws": WHOLE | {"endpoint_url": endpoint_url}})
     assert error.key == "[aws] endpoint_url"
     assert "https://" in error.remedy
 
@@ -375,3 +390,40 @@ def test_a_bucket_under_another_name_is_never_the_folder(secrets: dict[str, obje
     assert isinstance(settings.store, ConfigurationError)
     assert "[aws]" in settings.store.remedy
     assert "hidden-word" not in str(settings.store)
+
+
+# Backups ------------------------------------------------------------------------------------------
+
+
+def test_backups_are_daily_unless_somebody_says_otherwise() -> None:
+    assert read_settings({}, {}, []).backups == BackupSettings(True, Retention(3, 7, 4, 12))
+    assert not read_settings({}, {"NBA_DAILY_BACKUPS": "none"}, []).backups.daily
+    assert not read_settings({"backups": {"daily": False}}, {}, []).backups.daily
+    both = read_settings({"backups": {"daily": True}}, {"NBA_DAILY_BACKUPS": "none"}, [])
+    assert both.backups.daily, "secrets win"
+
+
+def test_how_many_are_kept_can_be_set() -> None:
+    table = {"keep_last": 1, "keep_daily": 0, "keep_weekly": 2, "keep_monthly": 1000}
+    assert read_settings({"backups": table}, {}, []).backups.keep == Retention(1, 0, 2, 1000)
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ({"daily": "yes"}, "[backups] daily"),
+        ({"daily": 1}, "[backups] daily"),
+        ({"keep_last": -1}, "[backups] keep_last"),
+        ({"keep_daily": 1001}, "[backups] keep_daily"),
+        ({"keep_weekly": "4"}, "[backups] keep_weekly"),
+        ({"keep_monthly": True}, "[backups] keep_monthly"),
+        ({"keep_yearly": 4}, "[backups] keep_yearly"),
+    ],
+)
+def test_half_understood_rules_stop_everything(table: dict[str, Any], named: str) -> None:
+    assert problem_of({"backups": table}).key == named
+
+
+def test_an_unknown_word_in_the_environment_is_named() -> None:
+    assert problem_of({}, {"NBA_DAILY_BACKUPS": "weekly"}).key == "NBA_DAILY_BACKUPS"
+    assert problem_of({"Backups": {}}).key == "[Backups]"

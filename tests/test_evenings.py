@@ -53,6 +53,6 @@ def test_start_slate_log_and_the_age_of_the_data(
         finally:
             install_application(None)
         assert not page.exception
-        assert [found.value for found in page.main.subheader] == [heading]
+        assert page.main.header[0].value == heading
         age = f"Data as of 22 Jun 2025, {days_old} days before this slate."
         assert any(found.value.startswith(age) for found in page.main.caption)

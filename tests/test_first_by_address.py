@@ -29,6 +29,8 @@ APP_SECONDS = 30.0
         ("/", "Today's Games", "Tonight · Friday 20 November 2026"),
         ("/todays_games?date=2024-01-15", "Today's Games", "Replay · Monday 15 January 2024"),
         ("/history", "History", "Rows 1 to 200 of"),
+        ("/sync", "Sync", "Last uploads"),
+        ("/backups", "Backups", "Restore drill"),
     ],
 )
 def test_a_new_process_is_first_asked_for_this_page(
@@ -65,6 +67,8 @@ def application(tmp_path: Path, reference_path: Path) -> Iterator[Application]:
     [
         ("pages/todays_games.py", "Today's Games", "Tonight · Friday 20 November 2026"),
         ("pages/history.py", "History", None),
+        ("pages/sync.py", "Sync", "Last uploads"),
+        ("pages/backups.py", "Backups", "Restore drill"),
     ],
 )
 def test_the_router_draws_each_page(
@@ -78,7 +82,7 @@ def test_the_router_draws_each_page(
     assert not test.exception
     assert [title.value for title in test.title] == [heading]
     if subheading is not None:
-        assert subheading in [found.value for found in test.main.subheader]
+        assert subheading in [found.value for found in test.main.header]
     assert [found.value for found in test.sidebar.success] == [
         "Saved to a folder on this machine as #2"
     ]

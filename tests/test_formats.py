@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nba.seasons import EASTERN
-from ui.formats import clock_time, moment, percent, plain, zone_named
+from ui.formats import clock_time, kilobytes, moment, percent, plain, zone_named
 
 FRIDAY = date(2026, 11, 20)
 TIPOFF = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
@@ -55,3 +55,7 @@ def test_a_finer_figure_makes_no_certainty_either(share: float, text: str) -> No
 def test_other_peoples_words_are_not_read_as_markdown() -> None:
     assert plain("![x](https://example.com/a.png)") == (r"\!\[x\]\(https\://example.com/a.png\)")
     assert plain("results 2026-11-20.csv") == "results 2026-11-20.csv"
+
+
+def test_sizes_are_in_thousands_of_bytes() -> None:
+    assert [kilobytes(size) for size in (0, 1_499, 1_234_567)] == ["0 kB", "1 kB", "1,235 kB"]

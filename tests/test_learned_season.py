@@ -26,11 +26,6 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
-
-
 def test_the_real_bundle_is_known(
     tmp_path: Path, store: MemoryStore, clock: ManualClock, reference_path: Path
 ) -> None:

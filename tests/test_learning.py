@@ -18,6 +18,7 @@ from nba.silver import (
     combined,
 )
 from prediction_tracking import (
+    CATALOGUE_TABLES,
     MIGRATIONS,
     REPLICATED_TABLES,
     LearnReport,
@@ -59,11 +60,6 @@ from tests.stores import MemoryStore, open_replica
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
 
 
 @pytest.fixture
@@ -503,7 +499,8 @@ def test_a_state_of_an_earlier_version_keeps_its_rows(
     tmp_path: Path, store: MemoryStore, clock: ManualClock
 ) -> None:
     second = MIGRATIONS[:2]
-    before = set(REPLICATED_TABLES) - {"scheduled_games", "rosters", "availability", "quarantine"}
+    later = {"scheduled_games", "rosters", "availability", "quarantine", *CATALOGUE_TABLES}
+    before = set(REPLICATED_TABLES) - later
     old = open_replica(
         tmp_path / "old.db", store, migrations=second, tables=tuple(before), clock=clock
     )

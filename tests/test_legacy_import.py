@@ -61,11 +61,6 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
-
-
-@pytest.fixture
 def reference(tmp_path: Path) -> Path:
     return small_reference(tmp_path / "reference.db")
 

@@ -58,8 +58,8 @@ def press(test: AppTest, label: str) -> None:
     require_page(button.click().run())
 
 
-def subheaders(test: AppTest) -> list[str]:
-    return [found.value for found in test.main.subheader]
+def headers(test: AppTest) -> list[str]:
+    return [found.value for found in test.main.header]
 
 
 def test_an_empty_page_says_what_to_do(application: Application) -> None:
@@ -69,13 +69,13 @@ def test_an_empty_page_says_what_to_do(application: Application) -> None:
     assert [code.value for code in test.main.code] == [EXAMPLE.strip()]
     assert [found.label for found in test.main.file_uploader] == ["CSV file"]
     assert test.main.text_area[0].label == "Or paste the lines, with the header"
-    assert subheaders(test) == []
+    assert headers(test) == []
 
 
 def test_lines_are_compared_and_forgotten(application: Application) -> None:
     test = opened()
     paste(test, LINES)
-    assert subheaders(test) == [
+    assert headers(test) == [
         "Record",
         "Line by line",
         "Rows left out",
@@ -94,7 +94,7 @@ def test_lines_are_compared_and_forgotten(application: Application) -> None:
     assert "The pasted lines\\: 4 rows read, 2 lines compared" in captions
 
     press(test, "Forget these lines")
-    assert subheaders(test) == []
+    assert headers(test) == []
     assert test.main.text_area[0].value in ("", None)
     assert "lines_answer" not in test.session_state
 
@@ -102,7 +102,7 @@ def test_lines_are_compared_and_forgotten(application: Application) -> None:
 def test_the_example_can_be_compared_as_it_stands(application: Application) -> None:
     test = opened()
     paste(test, EXAMPLE)
-    assert subheaders(test) == ["Record", "Line by line"]
+    assert headers(test) == ["Record", "Line by line"]
     _, joined = (found.value for found in test.main.dataframe)
     assert joined["Median"].notna().all(), "who has no game on the date has no projection"
     assert list(joined["Actual"].notna()) == [True, True, True, False]
@@ -113,7 +113,7 @@ def test_a_file_is_compared(application: Application) -> None:
     test.main.file_uploader[0].upload("mine.csv", LINES.encode(), "text/csv")
     press(test, "Compare")
     assert "mine" in test.main.caption[2].value
-    assert "Record" in subheaders(test)
+    assert "Record" in headers(test)
     test.text_area[0].set_value(LINES)
     press(test, "Compare")
     assert "not both" in test.main.error[0].value
@@ -135,13 +135,13 @@ def test_a_refusal_is_shown(application: Application, text: str, words: str) -> 
     [error] = test.main.error
     assert words in error.value.replace("\\", "")
     assert "![" not in error.value
-    assert subheaders(test) == []
+    assert headers(test) == []
 
 
 def test_lines_without_a_result_show_the_warning_too(application: Application) -> None:
     test = opened()
     paste(test, "date,player,market,line\n2018-11-20,Nobody,points,20.5\n")
-    assert subheaders(test) == ["Record", "Rows left out"]
+    assert headers(test) == ["Record", "Rows left out"]
     assert [warning.value for warning in test.main.warning] == [WARNING]
 
 

@@ -46,6 +46,11 @@ from tests.slates import (
 from tests.stores import MemoryStore
 
 
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
 def trained_until(monkeypatch: pytest.MonkeyPatch, until: date) -> None:
     """As if the model that comes with the app had seen no game after this date."""
     monkeypatch.setattr(jobs.lines, "shipped_model", lambda: SimpleNamespace(trained_until=until))
@@ -63,11 +68,6 @@ RESULTS = (
 @pytest.fixture
 def reference(tmp_path: Path) -> Path:
     return small_reference(tmp_path / "reference.db")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @contextmanager

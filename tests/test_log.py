@@ -40,16 +40,6 @@ pytestmark = pytest.mark.usefixtures("no_ambient_aws", "shared_service_descripti
 FIRST, SECOND = "0123456789abcdef", "fedcba9876543210"
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
-
-
 @pytest.fixture(params=["moto", "ministack", "folder"])
 def real_store(
     request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Callable[[str], str]

@@ -74,7 +74,7 @@ def push_code(checkout: Path, module: str, button: str) -> None:
     """Change a module as an update does, and what a page says, so that its rerun can be seen."""
     path = checkout / module
     path.write_text(f"{path.read_text()}\n# {button}\n")
-    view = checkout / "ui" / "slate_view.py"
+    view = checkout / "ui" / "slate_players.py"
     view.write_text(re.sub(r'"Download [^"]*"', f'"Download {button}"', view.read_text()))
 
 

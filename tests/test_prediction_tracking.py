@@ -53,11 +53,6 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
-
-
 def rows(replica: Replica, table: str) -> list[tuple[apsw.SQLiteValue, ...]]:
     with replica.read() as connection:
         return connection.execute(f"SELECT * FROM {table}").fetchall()

@@ -13,15 +13,14 @@ import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from jobs.configuration import read_settings
+from jobs.iam_policy import policy_document
 from replica.stores.s3 import S3Options
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,18 +32,6 @@ NEED_NO_IMPORT = {"altair", "argon2-cffi-bindings", "cryptography", "numpy", "tz
 
 # Training is for development: the app reads the model that it made.
 TRAINING = {"nba/model/training.py"}
-
-IAM_ACTIONS = {
-    "GetObject": "s3:GetObject",
-    "HeadObject": "s3:GetObject",
-    "PutObject": "s3:PutObject",
-    "DeleteObject": "s3:DeleteObject",
-    "ListObjectsV2": "s3:ListBucket",
-    "HeadBucket": "s3:ListBucket",
-}
-# For a repair from older versions, which the owner runs with another key; the guide says which.
-REPAIR_CALLS = {"ListObjectVersions": "s3:ListBucketVersions"}
-DELETED = ("snapshots", "probe")
 
 
 def read(name: str) -> str:
@@ -219,7 +206,7 @@ def test_what_the_example_leaves_out_is_known_to_the_app() -> None:
     text = read(".streamlit/secrets.example.toml")
     everything = re.sub(r"^# ?((?:[a-z_]+ = |\[auth\]).*)$", r"\1", text, flags=re.MULTILINE)
     secrets = tomllib.loads(everything)
-    assert set(secrets) == {"aws", "owner", "auth", "app", "nba"}
+    assert set(secrets) == {"aws", "owner", "auth", "app", "nba", "backups"}
     # Encryption can be asked for with one's own key or not at all, never both.
     del secrets["aws"]["kms_key_id"]
     settings = read_settings(secrets, {}, [])
@@ -242,50 +229,10 @@ def test_telemetry_is_off() -> None:
     assert tomllib.loads(read(".streamlit/config.toml"))["browser"]["gatherUsageStats"] is False
 
 
-def s3_calls() -> set[str]:
-    """Operations of S3 that the code calls, by their names in S3's own interface."""
-    client = boto3.client(
-        "s3", region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none"
-    )
-    operations: dict[str, str] = client.meta.method_to_api_mapping
-    return {
-        operations[node.attr]
-        for node in ast.walk(ast.parse(read("replica/stores/s3.py")))
-        if isinstance(node, ast.Attribute) and node.attr in operations
-    }
-
-
-def policy() -> list[dict[str, Any]]:
+def test_the_guides_policy_is_the_one_that_the_app_needs() -> None:
     blocks = re.findall(r"```json\n(.*?)```", read("S3_SETUP_GUIDE.md"), flags=re.DOTALL)
-    policies = [json.loads(block) for block in blocks]
-    with_statements = [found for found in policies if "Statement" in found]
-    assert len(with_statements) == 1
-    statements: list[dict[str, Any]] = with_statements[0]["Statement"]
-    return statements
-
-
-def test_the_guides_policy_lists_exactly_the_calls_of_the_code() -> None:
-    calls = s3_calls()
-    assert "PutObject" in calls
-    granted = [action for statement in policy() for action in statement["Action"]]
-    assert calls >= REPAIR_CALLS.keys()
-    assert sorted(granted) == sorted({IAM_ACTIONS[call] for call in calls - REPAIR_CALLS.keys()})
-    for action in REPAIR_CALLS.values():
-        assert action in read("S3_SETUP_GUIDE.md")
-
-
-def test_the_guides_policy_reaches_no_further_than_the_prefix() -> None:
-    for statement in policy():
-        assert statement["Effect"] == "Allow"
-        if statement["Action"] == ["s3:ListBucket"]:
-            assert statement["Resource"] == "arn:aws:s3:::YOUR-BUCKET"
-            assert statement["Condition"] == {"StringLike": {"s3:prefix": "predictions/*"}}
-        elif statement["Action"] == ["s3:DeleteObject"]:
-            assert statement["Resource"] == [
-                f"arn:aws:s3:::YOUR-BUCKET/predictions/{folder}/*" for folder in DELETED
-            ]
-        else:
-            assert statement["Resource"] == "arn:aws:s3:::YOUR-BUCKET/predictions/*"
+    [shown] = [found for block in blocks if "Statement" in (found := json.loads(block))]
+    assert shown == policy_document(S3Options(bucket="YOUR-BUCKET", region="us-east-1"))
 
 
 def targets() -> set[str]:
@@ -315,7 +262,8 @@ def test_guides_name_jobs_that_the_command_line_has() -> None:
     assert "hash-password" in named
     words = {
         node.value
-        for node in ast.walk(ast.parse(read("cli.py")))
+        for source in ("cli.py", "commands/backup_arguments.py")
+        for node in ast.walk(ast.parse(read(source)))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert named <= words

@@ -57,11 +57,6 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def store(clock: ManualClock) -> MemoryStore:
-    return MemoryStore(clock)
-
-
-@pytest.fixture
 def reference(tmp_path: Path) -> Path:
     return small_reference(tmp_path / "reference.db")
 
@@ -388,6 +383,7 @@ class _Failing:
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
         self.read = replica.read
+        self.path = replica.path
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -49,11 +49,6 @@ class Scripted:
         self.fails = lambda wanted: kind(self.name, wanted, problem, timedelta(seconds=wait))
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
 class Three:
     """The usual chain: live, stats, folder."""
 

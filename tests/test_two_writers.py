@@ -42,6 +42,11 @@ from tests.stores import MemoryStore
 EVERYTHING = HistoryFilters()
 
 
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """One process; its clock is its own."""

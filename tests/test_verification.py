@@ -16,7 +16,14 @@ from jobs.state import LATEST_KEY, open_storage
 from jobs.store_view import StoreView, entry_number, snapshot_number
 from jobs.verification import Verification, verify_saved
 from prediction_tracking import MIGRATIONS, REPLICATED_TABLES
-from replica import AccessDenied, ObjectNotFound, PutMode, StoreUnreachable
+from replica import (
+    AccessDenied,
+    ObjectInfo,
+    ObjectNotFound,
+    PutMode,
+    StoredObject,
+    StoreUnreachable,
+)
 from replica.log import log_key
 from replica.snapshot import pack, unpack
 from replica.stores.folder import FolderStore
@@ -32,7 +39,9 @@ def saved_once(tmp_path_factory: pytest.TempPathFactory, reference_path: Path) -
     settings = settings_for(folder / "state", reference_path)
     with running(settings) as application:
         published(application)
-        application.back_up(OWNER)
+        # The replica's own: the catalogue would add an entry.
+        assert application._state is not None
+        application._state.replica.back_up("manual")
         for _ in range(2):
             application.revise(OWNER, AFTERNOON.date())
             application.tick()
@@ -224,6 +233,20 @@ def test_a_view_never_writes(store: MemoryStore) -> None:
     with pytest.raises(AccessDenied):
         view.delete(log_key(1))
     assert store.objects == before
+
+
+def test_a_view_shows_what_it_holds_as_if_it_were_there(store: MemoryStore) -> None:
+    made_up = f"snapshots/{2:020d}-{'a' * 64}.db.zst"
+    held = {
+        key: StoredObject(ObjectInfo(key, 4, AFTERNOON), b"held") for key in (made_up, log_key(1))
+    }
+    view = StoreView(store, until=4, held=held)
+    store.requests.clear()
+    assert view.get(made_up).body == view.get(log_key(1)).body == b"held"
+    assert [info.key for info in view.list("snapshots/")] == [made_up]
+    assert view.list("snapshots/", start_after=made_up) == []
+    assert store.requests == [], "what would not be shown is not asked for"
+    assert [info.key for info in view.list("log/")] == [log_key(number) for number in range(1, 5)]
 
 
 @pytest.mark.parametrize(

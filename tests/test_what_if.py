@@ -165,11 +165,12 @@ def test_tables_set_now_beside_then(
 # On the page --------------------------------------------------------------------------------------
 
 
-def opened(*, what_if: bool = False) -> AppTest:
+def opened(*, what_if: bool = False, games: bool = False) -> AppTest:
     test = AppTest.from_file(str(CHECKOUT / "streamlit_app.py"), default_timeout=APP_SECONDS)
     test.query_params["date"] = SUNDAY.isoformat()
     # As if the visitor had unfolded it.
     test.session_state["what_if"] = what_if
+    test.session_state["games_table"] = games
     test.run()
     assert not test.exception
     assert [title.value for title in test.main.title] == ["Today's Games"]
@@ -196,7 +197,11 @@ def select_cell(test: AppTest, row: int, column: str) -> None:
 
 
 def test_the_games_show_the_expected_score_and_elo(application: Application) -> None:
-    [games] = [found.value for found in opened().main.dataframe if "Expected score" in found.value]
+    [games] = [
+        found.value
+        for found in opened(games=True).main.dataframe
+        if "Expected score" in found.value
+    ]
     for text in games["Expected score"]:
         away, home = (int(points) for points in text.split(" – "))
         assert 80 < away < 150
@@ -269,7 +274,7 @@ def test_a_visitor_may_ask_what_if(application: Application, star: PlayerProject
     test = opened(what_if=True)
     assert "neither logged nor kept, and nobody else sees it" in captions(test)
     assert "Choose a player to begin with." in captions(test)
-    test.main.multiselect[0].select(star.player_id).run()
+    test.main.multiselect[0].select(f"{star.player_name} ({star.team})").run()
     assert not test.exception
     [players] = [found.value for found in test.main.dataframe if "Minutes then" in found.value]
     assert star.player_name in set(players["Player"])
@@ -281,7 +286,7 @@ def test_a_visitor_may_ask_what_if(application: Application, star: PlayerProject
 def test_a_cap_on_the_page(application: Application, star: PlayerProjection) -> None:
     test = opened(what_if=True)
     [capped] = [one for one in test.main.selectbox if one.label == "Player with fewer minutes"]
-    capped.select(star.player_id).run()
+    capped.select(f"{star.player_name} ({star.team})").run()
     assert not test.exception
     [most] = [one for one in test.main.number_input if one.label == "At most, in minutes"]
     most.set_value(10).run()

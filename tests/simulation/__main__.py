@@ -14,8 +14,9 @@ if os.environ.get("PYTHONHASHSEED") != "0":
     os.environ["PYTHONHASHSEED"] = "0"
     os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
 
-from tests.simulation.broken import VARIANTS, Variant, find_defect
+from tests.simulation.broken import VARIANTS, find_defect
 from tests.simulation.claims import FLOORS
+from tests.simulation.variants import Variant
 from tests.simulation.world import Failed, run
 
 _LAST_LINES = 60

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from random import Random
 
 import apsw
 
+from jobs.rehearsal import Copy
 from replica import DiskFull, ObjectStore, Replica, Transaction
 from replica.probe import ProbeResult, StoreMode
 from tests.simulation.bucket import Bucket
@@ -24,7 +26,16 @@ from tests.simulation.disks import (
     read_image,
     write_image,
 )
-from tests.simulation.model import MIGRATIONS, Model, Written, tables_of, write_something
+from tests.simulation.model import (
+    MIGRATIONS,
+    Change,
+    Model,
+    RowKey,
+    Written,
+    note_backup,
+    tables_of,
+    write_something,
+)
 from tests.simulation.scheduler import Crash, Task
 from tests.simulation.wire import CALM, Weather, Wire
 
@@ -72,6 +83,7 @@ class Process:
         self.refused = False
         self.disk_full = False
         self.left_behind: Image = {}
+        self.tables: tuple[str, ...] = ()
         self._replica: Replica | None = None
         self._around = around
         self._skew = timedelta(seconds=around.random.randrange(-4000, 4000))
@@ -94,11 +106,12 @@ class Process:
     def open(self, image: Image, version: int) -> None:
         """Open the replica on what the disk holds."""
         write_image(image, self.folder)
+        self.tables = tables_of(version)
         self._replica = Replica(
             self.folder / DATABASE,
             self.wire,
             MIGRATIONS[:version],
-            tables=tables_of(version),
+            tables=self.tables,
             clock=self._clock,
             random=Random(f"{self._around.seed} {self.name}"),
             prepare_first=_put_ballast,
@@ -137,7 +150,7 @@ class Process:
 
 
 class Actor:
-    """``process`` is None while the machine is down."""
+    """``process`` is None while the machine is down, ``proven`` until a drill has proved a copy."""
 
     def __init__(self, around: Surroundings, name: str, version: int) -> None:
         self.around = around
@@ -146,6 +159,7 @@ class Actor:
         self.disk = Disk()
         self.process: Process | None = None
         self.acknowledged: set[str] = set()
+        self.proven: Copy | None = None
         self._old_disks: list[Disk] = []
         self._started = 0
 
@@ -177,22 +191,34 @@ class Actor:
 
     def write(self, *, give_up: bool) -> None:
         """Commit something; ``give_up`` has the block end with an exception of the caller's."""
+        model, random = self.around.model, self.around.random
+
+        def something(transaction: Transaction) -> Mapping[RowKey, Change]:
+            changes = write_something(model, random, transaction, self.name)
+            if give_up:
+                raise _GivenUp
+            if random.random() < 0.1:
+                sql = "INSERT OR REPLACE INTO local_notes VALUES ('last', ?)"
+                transaction.execute(sql, (transaction.id,))
+            return changes
+
+        with suppress(_GivenUp):
+            self._commit(something)
+
+    def note_backup(self, key: str, sha256: str) -> None:
+        """Commit what the catalogue says of a backup."""
+        model, random = self.around.model, self.around.random
+        self._commit(lambda transaction: note_backup(model, random, transaction, key, sha256))
+
+    def _commit(self, change: Callable[[Transaction], Mapping[RowKey, Change]]) -> None:
         process = self._require_process()
-        model, replica = self.around.model, process.replica
+        model = self.around.model
         written: Written | None = None
         process.disk_full = self.around.random.random() < 0.02
         try:
-            with replica.transaction() as transaction:
-                changes = write_something(model, self.around.random, transaction, self.name)
-                written = Written(transaction.id, self.name, changes)
-                if give_up:
-                    raise _GivenUp
-                if self.around.random.random() < 0.1:
-                    sql = "INSERT OR REPLACE INTO local_notes VALUES ('last', ?)"
-                    transaction.execute(sql, (written.transaction_id,))
+            with process.replica.transaction() as transaction:
+                written = Written(transaction.id, self.name, change(transaction))
                 model.written[written.transaction_id] = written
-        except _GivenUp:
-            return
         except DiskFull:
             # Whoever was told that nothing was changed must not find it in the log one day.
             process.tell("finds its disk full")
@@ -246,6 +272,7 @@ class Actor:
             around.tell(f"{self.name}: disk wiped")
             around.counts["wiped disks"] += 1
             self.disk = Disk()
+            self.proven = None
         elif chance < 0.7 and self._old_disks:
             older = around.random.choice(self._old_disks)
             if older.image != self.disk.image:

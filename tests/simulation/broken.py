@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import apsw
 
@@ -29,48 +28,28 @@ from replica.errors import (
     StoreError,
 )
 from replica.position import Fetched, Pending, Position, as_text, read_claim, read_outbox
+from tests.simulation import broken_safekeeping
+from tests.simulation.variants import Patches, Variant, registering
 from tests.simulation.violations import Violation
 from tests.simulation.world import Failed, run
 
 __all__ = ["VARIANTS", "Variant", "find_defect"]
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """``broken()`` is the engine with the defect while the block lasts."""
-
-    name: str
-    defect: str
-    broken: Callable[[], AbstractContextManager[None]]
-
-
 VARIANTS: dict[str, Variant] = {}
 
-_Patches = Iterator[tuple[object, str, object]]
-
-
-def _variant(function: Callable[[], _Patches]) -> Callable[[], _Patches]:
-    """Register a function that yields what to replace: an object, an attribute, a new value."""
-
-    @contextmanager
-    def broken() -> Iterator[None]:
-        with ExitStack() as patches:
-            for target, attribute, value in function():
-                patches.enter_context(patch.object(target, attribute, value))
-            yield
-
-    name = function.__name__.removeprefix("_").replace("_", "-")
-    VARIANTS[name] = Variant(name, str(function.__doc__), broken)
-    return function
+_variant = registering(VARIANTS)
 
 
 @_variant
-def _refusal_is_a_lost_race() -> _Patches:
+def _refusal_is_a_lost_race() -> Patches:
     """A 412 is taken for a lost race, without looking at whose bytes are there."""
     real_settle = exchange.Exchange._settle
     refused = [False]
 
-    def settle(self: exchange.Exchange, at: Position, sequence: int, body: bytes) -> Any:
+    def settle(
+        self: exchange.Exchange, at: Position, sequence: int, body: bytes, *rest: Any
+    ) -> Any:
         refused[0] = False
         claim = self._current_log().claim
         try:
@@ -80,7 +59,7 @@ def _refusal_is_a_lost_race() -> _Patches:
             return exchange._Settled(None, created=False)
         except StoreError:
             pass
-        return real_settle(self, at, sequence, body)
+        return real_settle(self, at, sequence, body, *rest)
 
     def advance(writer: apsw.Connection, fetched: Sequence[Fetched], *rest: Any) -> Any:
         if not refused[0]:
@@ -93,7 +72,7 @@ def _refusal_is_a_lost_race() -> _Patches:
 
 
 @_variant
-def _undo_with_the_original_changeset() -> _Patches:
+def _undo_with_the_original_changeset() -> Patches:
     """Pending changes are undone as they were recorded first, not as they were applied last."""
 
     def undo_intents(connection: apsw.Connection, tables: Sequence[str]) -> None:
@@ -104,7 +83,7 @@ def _undo_with_the_original_changeset() -> _Patches:
 
 
 @_variant
-def _intents_are_published() -> _Patches:
+def _intents_are_published() -> Patches:
     """The log gets what the writer recorded, not what it came to after the race was lost."""
 
     def first_changes(connection: apsw.Connection) -> Iterator[Change]:
@@ -115,7 +94,7 @@ def _intents_are_published() -> _Patches:
 
 
 @_variant
-def _own_entries_are_skipped() -> _Patches:
+def _own_entries_are_skipped() -> Patches:
     """Entries of one's own writer id, which a machine keeps, are taken for applied already."""
     real_init, real_apply = exchange.Exchange.__init__, advancing._apply
     own = [""]
@@ -139,13 +118,13 @@ def _own_entries_are_skipped() -> _Patches:
 
 
 @_variant
-def _snapshots_hold_pending_changes() -> _Patches:
+def _snapshots_hold_pending_changes() -> Patches:
     """A snapshot is made of the content as it is, what is not in the log included."""
     yield snapshots, "undo_pending", lambda connection, tables: None
 
 
 @_variant
-def _no_parent_hash() -> _Patches:
+def _no_parent_hash() -> Patches:
     """An entry is accepted for its number, whatever entry it was made to follow."""
     real = reading._why_not_next
 
@@ -156,7 +135,7 @@ def _no_parent_hash() -> _Patches:
 
 
 @_variant
-def _claims_are_made_anew() -> _Patches:
+def _claims_are_made_anew() -> Patches:
     """After an unknown outcome other bytes are sent, and what is there is known by its writer."""
 
     def claim(self: live.LiveDatabase, writer_id: str) -> tuple[int, bytes] | None:
@@ -166,8 +145,10 @@ def _claims_are_made_anew() -> _Patches:
                 writer.execute("DELETE FROM replica_claim")
         return real_claim(self, writer_id)
 
-    def settle(self: exchange.Exchange, at: Position, sequence: int, body: bytes) -> Any:
-        settled = real_settle(self, at, sequence, body)
+    def settle(
+        self: exchange.Exchange, at: Position, sequence: int, body: bytes, *rest: Any
+    ) -> Any:
+        settled = real_settle(self, at, sequence, body, *rest)
         if settled.ours is None:
             stored = self._current_log().fetch(sequence)
             if unpack_entry(stored.body, "claim").writer_id == self.writer_id:
@@ -182,7 +163,7 @@ def _claims_are_made_anew() -> _Patches:
 
 
 @_variant
-def _no_identity_check() -> _Patches:
+def _no_identity_check() -> Patches:
     """A replica never looks whether the log is the one that it is part of."""
 
     def require_entry(self: exchange.Exchange, position: Position) -> None:
@@ -192,7 +173,7 @@ def _no_identity_check() -> _Patches:
 
 
 @_variant
-def _denied_is_the_end_of_the_log() -> _Patches:
+def _denied_is_the_end_of_the_log() -> Patches:
     """A 403 is taken for a 404: there is nothing newer."""
 
     def fetch(self: log.SharedLog, sequence: int) -> Any:
@@ -205,7 +186,7 @@ def _denied_is_the_end_of_the_log() -> _Patches:
 
 
 @_variant
-def _transactions_are_known_by_their_writer() -> _Patches:
+def _transactions_are_known_by_their_writer() -> Patches:
     """What another writer id published cannot be one's own: not even after a restart."""
     own = [""]
 
@@ -224,13 +205,13 @@ def _transactions_are_known_by_their_writer() -> _Patches:
 
 
 @_variant
-def _conflicts_leave_no_row() -> _Patches:
+def _conflicts_leave_no_row() -> Patches:
     """The later value wins, and nobody is told of the other one."""
     yield conflicts._Notes, "add", lambda self, *arguments, **named: None
 
 
 @_variant
-def _uploaded_before_it_is_committed() -> _Patches:
+def _uploaded_before_it_is_committed() -> Patches:
     """A change is in the log before the local commit, which can still fail."""
 
     def find_place(self: exchange.Exchange, database: live.LiveDatabase) -> bool:
@@ -256,7 +237,7 @@ def _uploaded_before_it_is_committed() -> _Patches:
 
 
 @_variant
-def _damaged_entries_are_accepted() -> _Patches:
+def _damaged_entries_are_accepted() -> Patches:
     """An entry's own hash is not looked at."""
 
     def unpack(body: bytes, key: str) -> Entry:
@@ -267,7 +248,7 @@ def _damaged_entries_are_accepted() -> _Patches:
 
 
 @_variant
-def _effects_are_not_recorded_anew() -> _Patches:
+def _effects_are_not_recorded_anew() -> Patches:
     """After a lost race the changes are applied again, but published as they were before."""
 
     def reapply(writer: apsw.Connection, pending: Pending, sequence: int, tables: Any) -> bool:
@@ -278,7 +259,7 @@ def _effects_are_not_recorded_anew() -> _Patches:
 
 
 @_variant
-def _publishing_clears_the_outbox() -> _Patches:
+def _publishing_clears_the_outbox() -> Patches:
     """What was committed while the claim was under way counts as published with it."""
 
     def advance(writer: apsw.Connection, fetched: Sequence[Fetched], *rest: Any) -> Any:
@@ -293,7 +274,7 @@ def _publishing_clears_the_outbox() -> _Patches:
 
 
 @_variant
-def _sent_is_durable() -> _Patches:
+def _sent_is_durable() -> Patches:
     """A change counts as durable as soon as its claim is on its way."""
 
     def is_stored(self: live.LiveDatabase, transaction_id: str) -> bool | None:
@@ -310,7 +291,7 @@ def _sent_is_durable() -> _Patches:
 
 
 @_variant
-def _migrated_on_opening() -> _Patches:
+def _migrated_on_opening() -> Patches:
     """A new version brings its own file up to date, and the log does not hear of it."""
 
     def opened(path: Path, migrations: Sequence[Migration], *rest: Any, **options: Any) -> Any:
@@ -323,7 +304,7 @@ def _migrated_on_opening() -> _Patches:
 
 
 @_variant
-def _outbox_after_the_commit() -> _Patches:
+def _outbox_after_the_commit() -> Patches:
     """The content and the outbox are two transactions: a process can die between them."""
 
     def add_to_outbox(self: live.LiveDatabase, transaction_id: str, changeset: bytes) -> None:
@@ -335,7 +316,7 @@ def _outbox_after_the_commit() -> _Patches:
 
 
 @_variant
-def _time_is_the_local_one() -> _Patches:
+def _time_is_the_local_one() -> Patches:
     """The time of an entry is the local clock's, not the store's."""
     clocks: list[Callable[[], Any]] = []
 
@@ -350,6 +331,8 @@ def _time_is_the_local_one() -> _Patches:
     yield exchange.Exchange, "__init__", init
     yield Fetched, "position_after", position_after
 
+
+VARIANTS |= broken_safekeeping.VARIANTS
 
 _UNFIT = (AttributeError, ImportError, KeyError, NameError, TypeError)
 

@@ -10,7 +10,7 @@ from random import Random
 from replica import ObjectInfo, ReplicaError, StoredObject
 from replica.envelope import NO_PARENT, entry_sha256, unpack_entry
 
-__all__ = ["LOG", "Bucket", "Late", "SimulatedClock", "log_key", "log_number"]
+__all__ = ["LOG", "Bucket", "Deletion", "Late", "SimulatedClock", "log_key", "log_number"]
 
 LOG = "log/"
 _EPOCH = datetime(2026, 11, 20, 18, tzinfo=UTC)
@@ -42,6 +42,14 @@ class Late:
     seen_absent: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A backup that somebody deleted, and the backups that there were then, itself included."""
+
+    key: str
+    there: tuple[str, ...]
+
+
 @dataclass
 class Bucket:
     """``bodies`` holds, for every key, each body that any request ever stored there, in order and
@@ -57,6 +65,8 @@ class Bucket:
     times: dict[str, set[int]] = field(default_factory=dict)
     """When each key was written, in seconds since 1970."""
     deleted: list[str] = field(default_factory=list)
+    deletions: list[Deletion] = field(default_factory=list)
+    """Of backups, by somebody who saw the bucket as it is: not across an act of the owner's."""
     late: list[Late] = field(default_factory=list)
     generation: int = 0
     landed: Callable[[Late, bool], None] = lambda late, created: None

@@ -9,13 +9,14 @@ from contextlib import closing
 
 import apsw
 
-from replica import ObjectInfo, ObjectNotFound, PutMode, Replica, StoredObject, write_as_of
+from replica import Replica, write_as_of
 from replica.envelope import Kind
 from tests.simulation.actor import Surroundings
 from tests.simulation.bucket import LOG, Bucket, log_key
 from tests.simulation.model import (
     MIGRATIONS,
     Change,
+    Model,
     Row,
     Value,
     Written,
@@ -24,6 +25,7 @@ from tests.simulation.model import (
     values_in,
 )
 from tests.simulation.operations import Observation
+from tests.simulation.reader import Reader
 from tests.simulation.replay import (
     Effect,
     Link,
@@ -34,7 +36,9 @@ from tests.simulation.replay import (
     read_log,
     read_state,
 )
+from tests.simulation.safekeeping import Planned
 from tests.simulation.violations import Violation
+from tests.simulation.way_back import check_deletions, check_plans, check_restore
 
 __all__ = ["check"]
 
@@ -50,18 +54,22 @@ def check(
     replicas: Mapping[str, Replica],
     held: Collection[str],
     observations: Sequence[Observation],
+    plans: Sequence[Planned],
+    spoiled: Collection[str],
 ) -> None:
     """Raise Violation unless everything holds.
 
-    ``held`` are the transactions that were committed on a disk that is still there.
+    ``held`` are the transactions that were committed on a disk that is still there, ``spoiled``
+    the backups that the owner's bucket has changed by itself.
     """
     _check_objects(around.bucket)
+    check_deletions(around.bucket)
     links = read_log(around.bucket)
     with closing(Replay(around.bucket)) as replay:
         for link in links:
             effects = []
             for effect in replay.play(link):
-                _check_effect(around, replay, effect)
+                _check_effect(around, replay, links, effect)
                 effects.append(effect)
             _check_time(around.bucket, links, link)
             _check_size(around, link, effects)
@@ -69,7 +77,8 @@ def check(
         _check_transactions(around, replay, held, began_with)
         _check_replicas(replicas, replay, links, began_with)
         _check_observations(replay, observations)
-        _check_snapshots(around.bucket, replay)
+        _check_snapshots(around.bucket, replay, spoiled)
+        check_plans(around, replay, links, plans)
         _check_restores(around, replay)
 
 
@@ -82,7 +91,7 @@ def _check_objects(bucket: Bucket) -> None:
                 if len(different) > 1:
                     raise Violation("I3", f"{key} was written with different bytes")
     for key in bucket.deleted:
-        if not key.startswith("snapshots/"):
+        if not key.startswith(("snapshots/", "backups/")):
             raise Violation("I3", f"{key} was deleted")
 
 
@@ -99,11 +108,13 @@ def _check_time(bucket: Bucket, links: Sequence[Link], link: Link) -> None:
         raise Violation("I2", f"entry {sequence} says that {sequence - 1} is of {settled}")
 
 
-def _check_effect(around: Surroundings, replay: Replay, effect: Effect) -> None:
+def _check_effect(
+    around: Surroundings, replay: Replay, links: Sequence[Link], effect: Effect
+) -> None:
     """I5: what a transaction wrote is there or accounted for, and so is what it replaced."""
     written = around.model.written.get(effect.transaction_id)
     if written is None:
-        _check_restore(around, replay, effect)
+        check_restore(around, replay, links, effect)
         return
     name = f"{written.transaction_id} of {written.actor}"
     for row_key, (_, after) in effect.rows.items():
@@ -152,15 +163,6 @@ def _is_noted(
     return False
 
 
-def _check_restore(around: Surroundings, replay: Replay, effect: Effect) -> None:
-    """A change that nobody committed is a restore: the content of a moment that was asked for."""
-    if effect.conflicts:
-        raise Violation("I5", f"{effect.transaction_id} is nobody's and notes conflicts")
-    now = replay.application_state()
-    if not any(replay.migrated_state(moment) == now for moment in around.model.restores):
-        raise Violation("I5", f"{effect.transaction_id} is nobody's, and no restore")
-
-
 def _check_size(around: Surroundings, link: Link, effects: Sequence[Effect]) -> None:
     """I6: the cost of a write grows with the write, and with what it replaced."""
     largest = _ENTRY_BYTES
@@ -197,9 +199,19 @@ def _check_transactions(
     for name in [*model.durable, *model.set_aside, *sorted(held)]:
         if name in replay.transactions or name in began_with or name in excused:
             continue
-        if any(model.written[name].set_values()):
+        if any(model.written[name].set_values()) and not _is_done_by_others(model, replay, name):
             what = "reported durable" if name in model.durable else "on a disk"
             raise Violation("I1", f"{name}, {what}, is not in the log")
+
+
+def _is_done_by_others(model: Model, replay: Replay, name: str) -> bool:
+    """Whether others had moved the same values to the same cells, so that nothing was left to do.
+
+    A value that is new is in nobody else's change.
+    """
+    logged = (model.written[each] for each in replay.transactions if each in model.written)
+    there = {cell for written in logged for cell in written.set_values()}
+    return there.issuperset(model.written[name].set_values())
 
 
 def _check_replicas(
@@ -245,11 +257,12 @@ def _check_observations(replay: Replay, observations: Sequence[Observation]) -> 
             raise Violation("I2", f"{seen.name} held something else at {sequence}: {found}")
 
 
-def _check_snapshots(bucket: Bucket, replay: Replay) -> None:
+def _check_snapshots(bucket: Bucket, replay: Replay, spoiled: Collection[str]) -> None:
     """I2: every snapshot and backup is the content at its place in the log, and only that."""
     for key, stored in bucket.objects.items():
-        made_of_log = key.startswith("snapshots/") or key == "latest.db.zst" or "-manual" in key
-        if not made_of_log:
+        is_copy = key.startswith(("snapshots/", "backups/")) or key == "latest.db.zst"
+        # What was set aside may hold what never was in the log.
+        if not is_copy or "-set-aside" in key or key in spoiled:
             continue
         description = described(stored.body)
         sequence = replay.positions.get(str(description["entry_sha256"]))
@@ -273,7 +286,7 @@ def _check_restores(around: Surroundings, replay: Replay) -> None:
     folder.mkdir()
     moments = [len(replay.states) - 1, random.randrange(1, len(replay.states))]
     for number, moment in enumerate(moments):
-        store = _Reader(around.bucket, snapshots=number > 0)
+        store = Reader(around.bucket, snapshots=number > 0)
         path = folder / f"{number}.db"
         if not write_as_of(store, path, MIGRATIONS, tables_of(len(MIGRATIONS)), moment):
             raise Violation("I2", "nothing could be restored")
@@ -292,31 +305,3 @@ def _difference(found: State, expected: State) -> str:
         if surplus or missing:
             return f"{table}: {surplus[:3]} instead of {missing[:3]}"
     return "nothing"
-
-
-class _Reader:
-    """The bucket as it is, for reading only; with or without its snapshots."""
-
-    location = "simulated bucket"
-
-    def __init__(self, bucket: Bucket, *, snapshots: bool) -> None:
-        self._objects = {
-            key: stored
-            for key, stored in bucket.objects.items()
-            if snapshots or not key.startswith("snapshots/")
-        }
-
-    def get(self, key: str) -> StoredObject:
-        if key not in self._objects:
-            raise ObjectNotFound("get", key)
-        return self._objects[key]
-
-    def list(self, prefix: str, *, start_after: str = "") -> list[ObjectInfo]:
-        found = [key for key in self._objects if key.startswith(prefix) and key > start_after]
-        return [self._objects[key].info for key in sorted(found)]
-
-    def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
-        raise Violation("I4", f"a restore writes {key} ({len(body)} bytes, {mode})")
-
-    def delete(self, key: str) -> None:
-        raise Violation("I4", f"a restore deletes {key}")

@@ -24,6 +24,14 @@ FLOORS: tuple[str, ...] = (
     "rollbacks of disk",
     "rollbacks of bucket",
     "restores under writes",
+    "restores of backups",
+    "restores of some tables",
+    "restores to a time",
+    "plans compared",
+    "backups pruned",
+    "drills from a copy",
+    "drills passed",
+    "drills that found a fault",
 )
 
 

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from replica import Migration, Transaction
+from replica import Migration, RestorePlan, Transaction
+from replica.backups import Source
 
 __all__ = [
+    "CATALOGUE",
     "MIGRATIONS",
+    "Asked",
     "Cell",
     "Change",
     "Key",
@@ -24,6 +27,7 @@ __all__ = [
     "Value",
     "Written",
     "is_own_value",
+    "note_backup",
     "tables_of",
     "values_in",
     "write_something",
@@ -35,6 +39,9 @@ Key = tuple[Value, ...]
 RowKey = tuple[str, Key]
 """Table and values of the key columns."""
 Cell = tuple[str, Key, str]
+
+CATALOGUE = "s3_data_backups"
+"""As the program calls it: drills look there for the hashes of earlier backups."""
 
 MIGRATIONS = (
     Migration(
@@ -49,6 +56,9 @@ MIGRATIONS = (
         CREATE TABLE numbers (number INTEGER PRIMARY KEY NOT NULL, a, b);
         CREATE TABLE ballast (name TEXT PRIMARY KEY NOT NULL, body) WITHOUT ROWID;
         CREATE TABLE local_notes (name TEXT PRIMARY KEY NOT NULL, text);
+        CREATE TABLE s3_data_backups (
+            backup_key TEXT PRIMARY KEY NOT NULL, sha256 TEXT NOT NULL, noted
+        ) WITHOUT ROWID;
         """,
     ),
     Migration(
@@ -69,8 +79,9 @@ _KEY_COLUMNS = {
     "numbers": ("number",),
     "extras": ("extra_id",),
     "ballast": ("name",),
+    CATALOGUE: ("backup_key",),
 }
-_FIRST_TABLES = ("items", "pairs", "numbers", "ballast")
+_FIRST_TABLES = ("items", "pairs", "numbers", "ballast", CATALOGUE)
 _SHARED_KEYS: Mapping[str, tuple[Key, ...]] = {
     "items": tuple((name,) for name in ("ada", "ben", "cyd", "dot")),
     "pairs": (("x", 1), ("x", 2), ("y", 1)),
@@ -162,6 +173,15 @@ class Written:
         return change is not None and (change.before or {}).get(column) == value
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A restore: to where, of which tables, and the plan that it was held to."""
+
+    source: Source
+    tables: tuple[str, ...]
+    planned: RestorePlan | None
+
+
 @dataclass
 class Model:
     """All transactions of a run; ids in the order of their commits."""
@@ -174,8 +194,10 @@ class Model:
     """Kept in a backup when their replica took over from the store."""
     taken_away: set[str] = field(default_factory=set)
     """In entries that the bucket's owner took away, for a while or for good."""
-    restores: set[int] = field(default_factory=set)
-    """The sequences whose content somebody asked for."""
+    restores: dict[str, Asked] = field(default_factory=dict)
+    """By their transactions' ids."""
+    given_up_restores: set[str] = field(default_factory=set)
+    """Restores of which the replica said, when they failed, that they will not come about."""
     _values: int = 0
 
     def new_value(self, random: Random, *, large: bool = False) -> Value:
@@ -223,6 +245,18 @@ def write_something(
             _update(model, random, transaction, table, key, columns)
     found = {rk: Change(row, _row(transaction, *rk)) for rk, row in before.items()}
     return {rk: change for rk, change in found.items() if change.before != change.after}
+
+
+def note_backup(
+    model: Model, random: Random, transaction: Transaction, key: str, sha256: str
+) -> dict[RowKey, Change]:
+    """Put a backup into the catalogue; returns what that came to."""
+    before = _row(transaction, CATALOGUE, (key,))
+    transaction.execute(
+        f"INSERT OR REPLACE INTO {CATALOGUE} VALUES (?, ?, ?)",
+        (key, sha256, model.new_value(random)),
+    )
+    return {(CATALOGUE, (key,)): Change(before, _row(transaction, CATALOGUE, (key,)))}
 
 
 def _short(row: Row | None) -> str:

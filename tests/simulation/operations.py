@@ -17,8 +17,10 @@ from replica import (
     MomentUnknown,
     NewerSchema,
     NotRestored,
+    ObjectNotFound,
     PendingChanges,
     Replica,
+    RestoreOutdated,
     RolledBack,
     SnapshotError,
     State,
@@ -36,7 +38,12 @@ from tests.simulation.replay import open_content, read_state
 from tests.simulation.scheduler import Crash, Task
 from tests.simulation.violations import Violation
 
-__all__ = ["HALTS", "Observation", "Operations"]
+__all__ = ["HALTS", "TIDY_UP", "Observation", "Operations"]
+
+TIDY_UP = "tidy up"
+"""To back up, forget and delete: much of it is the program's, of which the engine's state knows
+nothing.
+"""
 
 HALTS = (RolledBack, ForeignLog, EntryRefused)
 """How a replica says that the log is not, or no longer, the one that it knows."""
@@ -125,7 +132,9 @@ class Operations:
 
     def _may_refuse_writes(self, process: Process, error: BaseException) -> bool:
         if isinstance(error, NotRestored):
-            return not process.restored
+            # What is taken over may be from before a migration, until it has been migrated.
+            taking_over = process.task is not None and process.operation == "take over"
+            return taking_over or not process.restored
         return isinstance(error, WritesStopped) and process.refused
 
     def _judge(self, actor: Actor, process: Process, task: Task) -> None:
@@ -135,10 +144,15 @@ class Operations:
             if not self._may_fail(actor, process.operation, task.error):
                 found = f"{task.name}: {task.error!r}"
                 raise Violation("errors", found) from task.error
-            self._check_state(process.replica, task.error, task.name)
-            process.refused |= isinstance(task.error, NewerSchema | AccessDenied)
+            if process.operation != TIDY_UP:
+                self._check_state(process.replica, task.error, task.name)
+            if not _is_about_a_backup(task.error, task.name):
+                process.refused |= isinstance(task.error, NewerSchema | AccessDenied)
             if process.replica.has_database:
                 self._note_durable(actor, process.replica)
+            elif process.operation == "take over":
+                # It has the content of before a migration, and was kept from migrating it.
+                process.restored = False
             return
         process.restored, process.moved, process.refused = True, bool(task.result), False
         process.tell(f"{process.operation} is done: {task.result!r:.100}")
@@ -167,6 +181,8 @@ class Operations:
                 return self.unsound or self.stormy
             case StoreError() | SnapshotError() | Contended():
                 return True
+            case RestoreOutdated():
+                return name.startswith("restore to ")
             case LogNotEmpty() | PendingChanges():
                 return name in ("start a new log", "take over")
             case _:
@@ -174,6 +190,11 @@ class Operations:
 
     def _check_state(self, replica: Replica, error: BaseException, name: str) -> None:
         state = replica.status().state
+        if _is_about_a_backup(error, name):
+            # That is no reason to stop anything.
+            if state not in (State.OK, State.PENDING):
+                raise Violation("states", f"{name} ended with {error!r}, and the state is {state}")
+            return
         states: dict[type[BaseException], State] = {
             RolledBack: State.ROLLED_BACK,
             ForeignLog: State.FOREIGN_LOG,
@@ -242,6 +263,12 @@ class Operations:
                 sha256 = next(connection.execute("SELECT entry_sha256 FROM replica_position"))[0]
                 content = read_state(connection)
                 self.observations.append(Observation(process.name, str(sha256), content))
+
+
+def _is_about_a_backup(error: BaseException, operation: str) -> bool:
+    """Whether what the operation was to go back to cannot be used, or no longer as planned."""
+    kinds = SnapshotError | NewerSchema | ObjectNotFound | RestoreOutdated
+    return isinstance(error, kinds) and operation.endswith(f" to {error.key}")
 
 
 def _process_of(actor: Actor) -> Process:

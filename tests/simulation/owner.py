@@ -9,7 +9,7 @@ from datetime import timedelta
 from replica import EntryRefused, StoredObject
 from replica.envelope import unpack_entry
 from tests.simulation.actor import Actor, Surroundings
-from tests.simulation.bucket import LOG, log_number
+from tests.simulation.bucket import LOG, Late, log_number
 from tests.simulation.violations import Violation
 
 __all__ = ["Owner"]
@@ -41,13 +41,26 @@ class Owner:
         if not head or self.before_loss is not None or self.damaged:
             return False
         older = [copy for copy in self.copies if len(_entries(copy)) < head]
-        emptied = not older or random.random() < 0.4
+        emptied = not older or random.random() < 0.2
         self.before_loss = dict(around.bucket.objects)
-        target = {} if emptied else random.choice(older[-3:])
+        # Most often little is lost: then what was on its way meets what is written anew.
+        recent = older[-1:] if random.random() < 0.7 else older[-3:]
+        target = {} if emptied else random.choice(recent)
         around.counts["rollbacks of bucket"] += 1
         around.tell(f"the owner {'empties the bucket' if emptied else 'rolls the bucket back'}")
         self._set(target)
         return True
+
+    def likelihood(self, late: Late) -> float:
+        """How much speaks for a late create to arrive now."""
+        bucket = self.around.bucket
+        if late.seen_absent:
+            # Most take longer than the client's own look at what became of them.
+            return 4.0
+        if not bucket.generation:
+            return 0.3
+        # The worst moment is when others have just written up to it, on another history.
+        return 4.0 if log_number(late.key) == bucket.head() + 1 else 0.1
 
     def put_back(self) -> None:
         """Bring the lost objects back; what was written since then is lost instead."""

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 import zstandard
@@ -96,11 +97,11 @@ def open_content(body: bytes, key: str) -> apsw.Connection:
     return connection
 
 
-def described(body: bytes) -> dict[str, object]:
+def described(body: bytes) -> dict[str, Any]:
     """What a snapshot says of itself."""
     _, length = _FRAME.unpack_from(body)
     text, _, _ = body[_FRAME.size : _FRAME.size + length].partition(b"\n")
-    description: dict[str, object] = json.loads(text)
+    description: dict[str, Any] = json.loads(text)
     return description
 
 
@@ -158,9 +159,17 @@ class Replay:
         """The content at a sequence, brought to the schema of now; without conflicts."""
         if sequence >= len(self._serialized):
             return {}
+        return self._migrated(self._serialized[sequence])
+
+    def migrated_content(self, body: bytes, key: str) -> State:
+        """The content of a snapshot or backup, as ``migrated_state``; pending changes included."""
+        with closing(open_content(body, key)) as content:
+            return self._migrated(content.serialize("main"))
+
+    def _migrated(self, database: bytes) -> State:
         now = int(self._connection.pragma("user_version"))
         with closing(apsw.Connection(":memory:")) as connection:
-            connection.deserialize("main", self._serialized[sequence])
+            connection.deserialize("main", database)
             for migration in MIGRATIONS[int(connection.pragma("user_version")) : now]:
                 connection.execute(migration.sql).fetchall()
                 connection.pragma("user_version", migration.version)

@@ -19,7 +19,7 @@ from replica import (
     StoreThrottled,
     StoreUnreachable,
 )
-from tests.simulation.bucket import LOG, Bucket, Late, log_number
+from tests.simulation.bucket import LOG, Bucket, Deletion, Late, log_number
 from tests.simulation.claims import Claims
 from tests.simulation.scheduler import pause
 from tests.simulation.violations import Violation
@@ -144,6 +144,9 @@ class Wire:
 
     def delete(self, key: str) -> None:
         fault = self._begin("delete", key, self.weather.writing, _WRITING)
+        there = tuple(info.key for info in self._bucket.infos("backups/"))
+        if key in there and self.asked_in_generation == self._bucket.generation:
+            self._bucket.deletions.append(Deletion(key, there))
         self._bucket.delete(key)
         self._end("delete", key)
         self._answer("delete", key, lost=fault is Fault.ANSWERLESS)

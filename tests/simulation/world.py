@@ -19,8 +19,9 @@ from tests.simulation.checker import check
 from tests.simulation.claims import Claims
 from tests.simulation.disks import local_seams
 from tests.simulation.model import MIGRATIONS, Model
-from tests.simulation.operations import HALTS, Operations
+from tests.simulation.operations import HALTS, TIDY_UP, Operations
 from tests.simulation.owner import Owner
+from tests.simulation.safekeeping import Safekeeping
 from tests.simulation.violations import Violation
 from tests.simulation.wire import CALM, WEATHERS
 
@@ -29,6 +30,7 @@ __all__ = ["Failed", "run"]
 _FAST = Path("/dev/shm")
 _MOST_ROUNDS = 30
 _PATIENCE = 30
+_CAREFUL, _CARELESS = (60, 10, 100, 250, 500, 60, 80), (10, 6, 5, 2, 3, 3, 5)
 _DENIALS = (("get",), ("get",), ("put",), ("list",), ("get", "put", "list"))
 
 
@@ -77,6 +79,8 @@ class _Plan:
     """What a seed has in store besides the ordinary; steps are None for never.
 
     ``crowded``: all write and publish at the same time, again and again, and nobody dies.
+    ``careful``: much is kept, looked at and gone back to; ``spoils``: what is kept rots, or is
+    forged.
     """
 
     steps: int
@@ -85,6 +89,8 @@ class _Plan:
     lose_at: int | None
     put_back_at: int | None
     damage_at: int | None
+    careful: bool
+    spoils: bool
 
 
 class _World:
@@ -119,6 +125,7 @@ class _World:
             for name, version in zip(names, versions, strict=False)
         ]
         self._owner = Owner(self.around, self._actors)
+        self._safekeeping = Safekeeping(self.around, self._plan.spoils)
         self._operations = Operations(
             self.around, self._owner, set(versions), stormy=self.around.weather != CALM
         )
@@ -162,7 +169,8 @@ class _World:
             assert actor.process is not None
             replicas[actor.name] = actor.process.replica
         held = {name for actor in self._actors for name in actor.acknowledged}
-        check(self.around, replicas, held, self._operations.observations)
+        kept = self._safekeeping
+        check(self.around, replicas, held, self._operations.observations, kept.plans, kept.spoiled)
         counts, bucket = self.around.counts, self.around.bucket
         counts["transactions"] += len(self.around.model.written)
         counts["reported durable"] += len(self.around.model.durable)
@@ -191,13 +199,15 @@ class _World:
             return int(steps * random.uniform(first, last))
 
         deploy_at = some_time(0.5, 0.3, 0.8)
-        lose_at = some_time(0.2, 0.3, 0.9)
+        lose_at = some_time(0.3, 0.3, 0.9)
         put_back_at = None
         if lose_at is not None and random.random() < 0.4:
             put_back_at = random.randrange(lose_at, steps)
         damage_at = some_time(0.08, 0.4, 0.9) if lose_at is None else None
         crowded = random.random() < 0.2
-        return _Plan(steps, crowded, deploy_at, lose_at, put_back_at, damage_at)
+        careful, spoils = random.random() < 0.3, random.random() < 0.4
+        steps += 240 * careful
+        return _Plan(steps, crowded, deploy_at, lose_at, put_back_at, damage_at, careful, spoils)
 
     def _follow_plan(self, step: int) -> None:
         plan, owner = self._plan, self._owner
@@ -234,8 +244,7 @@ class _World:
             if actor.process.restored:
                 weighted.append((3.0, partial(self._operations.write, actor)))
         for late in self.around.bucket.late:
-            # Most take longer than the client's own look at what became of them.
-            weighted.append((4.0 if late.seen_absent else 0.3, partial(self._land, late)))
+            weighted.append((self._owner.likelihood(late), partial(self._land, late)))
         weighted.append((0.5, self._disturb))
         weighted.append((6.0 if self._plan.crowded else 0.4, self._crowd))
         _, happen = random.choices(weighted, [weight for weight, _ in weighted])[0]
@@ -262,8 +271,8 @@ class _World:
             return
         waiting = self._operations.has_waiting(actor)
         name = random.choices(
-            ("sync", "tick", "snapshot", "back up", "restore to", "stop"),
-            (120 if waiting else 20, 10, 6, 2, 5, 4),
+            ("sync", "tick", "snapshot", "back up", TIDY_UP, "drill", "plan", "restore", "stop"),
+            (120 if waiting else 20, *(_CAREFUL if self._plan.careful else _CARELESS), 4),
         )[0]
         match name:
             case "sync":
@@ -273,22 +282,32 @@ class _World:
             case "snapshot":
                 self._operations.begin(actor, name, replica.snapshot)
             case "back up":
-                self._operations.begin(actor, name, lambda: replica.back_up("manual"))
-            case "restore to":
-                self._restore_to_some_moment(actor, replica)
+                label = random.choices(("manual", "daily", "before-restore"), (1, 6, 2))[0]
+                self._operations.begin(actor, name, lambda: self._safekeeping.back_up(actor, label))
+            case name if name == TIDY_UP:
+                self._operations.begin(actor, name, lambda: self._safekeeping.tidy_up(actor))
+            case "drill":
+                self._safekeeping.drill(actor)
+            case "plan":
+                source = self._safekeeping.some_source(replica.status().sequence)
+                plan = partial(self._safekeeping.plan, process, source)
+                self._operations.begin(actor, f"plan to {source}", plan)
+            case "restore":
+                self._restore(actor, process)
             case _:
                 actor.stop()
 
-    def _restore_to_some_moment(self, actor: Actor, replica: Replica) -> None:
-        moment = self._random.randint(1, replica.status().sequence)
-        self.around.model.restores.add(moment)
+    def _restore(self, actor: Actor, process: Process) -> None:
+        """Go back to somewhere."""
+        source = self._safekeeping.some_source(process.replica.status().sequence)
         waiting = any(
             other is not actor and other.process is not None and self._operations.has_waiting(other)
             for other in self._actors
         )
         self.around.counts["restores"] += 1
         self.around.counts["restores under writes"] += waiting
-        self._operations.begin(actor, f"restore to {moment}", lambda: replica.restore_to(moment))
+        restore = partial(self._safekeeping.restore, process, source)
+        self._operations.begin(actor, f"restore to {source}", restore)
 
     def _crowd(self) -> None:
         """Everybody who is free writes and publishes at the same time; somebody may restore."""
@@ -301,7 +320,7 @@ class _World:
         for actor in ready:
             assert actor.process is not None
             if actor is restores:
-                self._restore_to_some_moment(actor, actor.process.replica)
+                self._restore(actor, actor.process)
             else:
                 self._operations.begin(actor, "sync", actor.process.replica.sync_now)
 
