@@ -4,7 +4,7 @@
 PYTHON ?=
 PORT ?=
 ARGS ?=
-FOLDER ?= docs/images
+FOLDER ?= screenshots
 SEASON ?=
 DATA ?=
 YARDSTICKS ?=
@@ -22,13 +22,13 @@ PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
 .SUFFIXES:
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak simulate bench-state backtest train check format screenshots pins clean
+.PHONY: help run test soak simulate bench-state bench-screens backtest train check format screenshots pins clean
 
 help: ## list the targets
 	@echo "NBA Daily"
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r target words; do \
-		printf '  make %-12s %s\n' "$$target" "$$words"; done
-	@echo "Variables: PYTHON=python3.12  PORT=8600  ARGS='words passed on'  FOLDER=docs/images"
+		printf '  make %-13s %s\n' "$$target" "$$words"; done
+	@echo "Variables: PYTHON=python3.12  PORT=8600  ARGS='words passed on'  FOLDER=screenshots"
 	@echo "           SEASON='2023-24 2024-25'  DATA=folder  YARDSTICKS=folder"
 
 run: $(VENV)/installed-app ## install what the app needs and serve it on 127.0.0.1
@@ -36,7 +36,7 @@ run: $(VENV)/installed-app ## install what the app needs and serve it on 127.0.0
 		--client.showErrorDetails full \
 		$(if $(PORT),--server.port $(PORT)) -- --local-owner $(ARGS)
 
-test: $(VENV)/installed-dev ## run the tests with coverage (about a quarter of an hour on two cores)
+test: $(VENV)/installed-dev ## run the tests with coverage (about forty minutes on two cores)
 	@$(PYTEST) -o faulthandler_timeout=660 --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 soak: $(VENV)/installed-dev ## run the tests that take longer
@@ -48,6 +48,9 @@ simulate: $(VENV)/installed-dev ## run the engine's simulation (ARGS='--seeds 50
 
 bench-state: $(VENV)/installed-dev ## measure the engine beside whole-file uploads (LITESTREAM=binary: too)
 	@$(PY) benchmarks/state.py $(ARGS)
+
+bench-screens: $(VENV)/installed-dev ## measure pages with 100 thousand and a million predictions
+	@$(PY) -m benchmarks.screens $(ARGS)
 
 backtest: $(VENV)/installed-dev ## replay seasons and score them (SEASON=2024-25, DATA=folder for other games)
 	@[ -n "$(SEASON)" ] || { echo "Say which season: make backtest SEASON=2024-25" >&2; exit 2; }
@@ -66,8 +69,8 @@ format: $(VENV)/installed-dev ## let ruff put the code in order
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-screenshots: $(VENV)/installed-dev ## take the README's pictures with Chromium
-	@$(PY) -m tests.screenshots "$(FOLDER)"
+screenshots: $(VENV)/installed-dev ## take pictures of every screen (FOLDER=docs/images ARGS=--readme for README's)
+	@$(PY) -m tests.screenshots "$(FOLDER)" $(ARGS)
 
 pins: $(PY) ## renew requirements*.txt from requirements*.in (ARGS=--upgrade for newer ones)
 	@$(PIP_INSTALL) uv

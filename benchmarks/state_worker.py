@@ -34,6 +34,9 @@ COUNTED_TABLES = ("runs", "game_predictions", "predictions")
 class Database(Protocol):
     """What PredictionLog needs of a replica."""
 
+    @property
+    def path(self) -> Path: ...
+
     def transaction(self) -> AbstractContextManager[Any]: ...
 
     def read(
@@ -48,6 +51,10 @@ class Stopwatch:
         self._database = database
         self.commits_ms: list[float] = []
         self.last_id = ""
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -195,7 +202,7 @@ class PlainDatabase:
     """A database file in WAL mode, without any engine around it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.connection = apsw.Connection(str(path))
         self.connection.set_busy_timeout(10_000)
         self.connection.execute("PRAGMA journal_mode = WAL")
@@ -212,7 +219,7 @@ class PlainDatabase:
 
     @contextmanager
     def read(self, attach: Mapping[str, Path] | None = None) -> Iterator[apsw.Connection]:
-        connection = apsw.Connection(str(self._path))
+        connection = apsw.Connection(str(self.path))
         try:
             for name, path in (attach or {}).items():
                 connection.execute(f"ATTACH ? AS {name}", (str(path),))
