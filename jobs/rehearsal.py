@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from jobs.backup_names import name_of
+from jobs.entries_read import EntriesRead
 from jobs.errors import JobError
 from jobs.store_view import SNAPSHOTS, StoreView
 from jobs.work_folders import temporary_folder
@@ -156,17 +156,23 @@ def rehearse(
         sequence = restored.sequence
         if start is not None and not _may_begin_at(start, folder / _RESTORED_FILE):
             start = None
-        reading = _Reading(sequence, progress)
-        view = StoreView(
-            storage.store, until=sequence, held=_as_snapshot(start), on_read=reading.begins
-        )
+        read = EntriesRead()
+
+        def on_read(number: int) -> None:
+            share = min(1.0, read.note(number) / max(1, sequence))
+            words = f"Playing the log, entry {number:,} of {sequence:,}"
+            progress(_RESTORED + (_PLAYED - _RESTORED) * share, words)
+
+        view = StoreView(storage.store, until=sequence, held=_as_snapshot(start), on_read=on_read)
         played_path = folder / "played.db"
         write_as_of(view, played_path, MIGRATIONS, REPLICATED_TABLES, sequence)
         progress(_PLAYED, "Comparing with the log")
         played = content_digest(played_path, "the log", REPLICATED_TABLES)
         _require_same(key, restored, played)
         progress(_COMPARED, "Compared")
-    began_at = start.sequence if start is not None and not reading.is_whole else 1
+    # Of two entries both are always read.
+    is_whole = read.count >= sequence
+    began_at = start.sequence if start is not None and not is_whole else 1
     return Rehearsal(key, sequence, began_at, restored, Copy(sequence, body))
 
 
@@ -226,25 +232,3 @@ def _difference(restored: ContentDigest, played: ContentDigest) -> str:
         name for name in names if restored.tables.get(name) != played.tables.get(name)
     )
     return f"The backup's rows are not the log's in {', '.join(differing)}." if differing else ""
-
-
-class _Reading:
-    """How far the log has been played, from as many threads as read it."""
-
-    def __init__(self, until: int, progress: Progress) -> None:
-        self._until = until
-        self._progress = progress
-        self._seen: set[int] = set()
-        self._lock = threading.Lock()
-
-    def begins(self, number: int) -> None:
-        with self._lock:
-            self._seen.add(number)
-            done = len(self._seen)
-        share = _RESTORED + (_PLAYED - _RESTORED) * min(1.0, done / max(1, self._until))
-        self._progress(share, f"Playing the log, entry {number:,} of {self._until:,}")
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every entry was read, from the first; of two entries both always are."""
-        return len(self._seen) >= self._until

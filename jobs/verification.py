@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.clock import system_clock
+from jobs.entries_read import EntriesRead
 from jobs.state import LATEST_KEY
 from jobs.store_view import LOG, SNAPSHOTS, StoreView, entry_number, snapshot_number
 from jobs.work_folders import temporary_folder
@@ -114,8 +114,14 @@ class _Reading:
 
     def _play_log(self, target: Path) -> int:
         """Play the log from its beginning; the number of the last entry that is sound."""
-        counter = _Counter(self._until, self._progress)
-        view = StoreView(self._store, until=self._until, on_read=counter.read)
+        read = EntriesRead()
+
+        def on_read(number: int) -> None:
+            done = read.note(number)
+            words = f"Reading log entry {done:,} of {self._until:,}"
+            self._progress(_LOG_SHARE * done / self._until, words)
+
+        view = StoreView(self._store, until=self._until, on_read=on_read)
         try:
             write_newest(view, target, MIGRATIONS, REPLICATED_TABLES)
         except _DAMAGE as error:
@@ -195,23 +201,6 @@ class _Reading:
             return hashlib.sha256(self._store.get(LATEST_KEY).body).hexdigest()
         except ObjectNotFound:
             return None
-
-
-class _Counter:
-    """Progress of reading the log, from as many threads as read it."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self._total = total
-        self._progress = progress
-        self._seen: set[int] = set()
-        self._lock = threading.Lock()
-
-    def read(self, number: int) -> None:
-        with self._lock:
-            self._seen.add(number)
-            done = len(self._seen)
-        words = f"Reading log entry {done:,} of {self._total:,}"
-        self._progress(_LOG_SHARE * done / self._total, words)
 
 
 def _differing_tables(path: Path, other: Path, store: ObjectStore) -> list[str] | None:

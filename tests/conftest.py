@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-
-import pytest
-
 from tests.browser import browser, open_page
 from tests.cli_fixtures import command, command_checkout, here, saved_evening
 from tests.drill_fixtures import drills, writer
@@ -16,6 +11,7 @@ from tests.needs import (
     pytest_runtest_makereport,
     pytest_terminal_summary,
 )
+from tests.page_fixtures import main_module, no_application_is_left
 from tests.replica_fixtures import clock, opened, store
 from tests.store_fixtures import (
     ministack_endpoint,
@@ -32,10 +28,12 @@ __all__ = [
     "command_checkout",
     "drills",
     "here",
+    "main_module",
     "ministack_endpoint",
     "moto_endpoint",
     "new_bucket",
     "no_ambient_aws",
+    "no_application_is_left",
     "open_page",
     "opened",
     "pytest_make_collect_report",
@@ -48,11 +46,3 @@ __all__ = [
     "store",
     "writer",
 ]
-
-
-@pytest.fixture(autouse=True)
-def main_module() -> Iterator[None]:
-    """A page that ran here stays Python's main module, and spawned processes would run it first."""
-    main = sys.modules["__main__"]
-    yield
-    sys.modules["__main__"] = main

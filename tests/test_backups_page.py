@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from jobs.application import Application
@@ -31,6 +30,8 @@ from tests.applications import (
 from tests.stores import ManualClock, corrupted
 from ui.frame import OWNERS_PAGES, PAGES
 from ui.runtime import install_application
+
+pytestmark = pytest.mark.usefixtures("no_application_is_left")
 
 APP_SECONDS = 30.0
 HEADER = ["game_date", "player_name", "points", "rebounds", "assists", "threes"]
@@ -61,14 +62,6 @@ def application(
         published(application)
         install_application(application)
         yield application
-
-
-@pytest.fixture(autouse=True)
-def no_application_is_left() -> Iterator[None]:
-    yield
-    install_application(None)
-    st.cache_resource.clear()
-    st.cache_data.clear()
 
 
 def opened(page: str = "backups", title: str = "Backups") -> AppTest:

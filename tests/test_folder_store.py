@@ -194,7 +194,7 @@ def test_of_several_processes_one_creates(tmp_path: Path) -> None:
     ]
     for racer in racers:
         racer.start()
-    wins = dict(results.get(timeout=30) for _ in racers)
+    wins = dict(results.get(timeout=120) for _ in racers)
     for racer in racers:
         racer.join(10)
     assert sorted(number for won in wins.values() for number in won) == list(range(40))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from jobs.application import Application
@@ -31,6 +29,8 @@ from tests.applications import (
 from tests.stores import ManualClock
 from ui.runtime import install_application
 
+pytestmark = pytest.mark.usefixtures("no_application_is_left")
+
 APP_SECONDS = 30.0
 BUNDLED = date(2025, 1, 15)
 REPLACED = "Values replaced by another writer's: "
@@ -39,14 +39,6 @@ REPLACED = "Values replaced by another writer's: "
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(AFTERNOON)
-
-
-@pytest.fixture(autouse=True)
-def no_application_is_left() -> Iterator[None]:
-    yield
-    install_application(None)
-    st.cache_resource.clear()
-    st.cache_data.clear()
 
 
 def opened(application: Application, page: str) -> AppTest:

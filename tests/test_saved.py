@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -27,43 +26,15 @@ from replica import (
     ReplicaError,
     RolledBack,
     State,
-    Status,
     StoreThrottled,
     StoreUnreachable,
     Writer,
 )
+from tests.saved_states import BUCKET, NOW, OK, READY, SAVED
 from tracking.errors import NotAnExistingDatabase
 
-NOW = datetime(2026, 11, 20, 20, tzinfo=UTC)
-READY = Preparation(fraction=1.0, reference_ready=True, state_ready=True)
-OK = Status(
-    state=State.OK,
-    sequence=41,
-    pending_transactions=0,
-    pending_bytes=0,
-    lag_seconds=0.0,
-    last_success_at=NOW,
-    last_error=None,
-    location="s3://my-private-bucket/predictions/",
-    mode="multi_writer",
-    note="",
-    clock_offset_seconds=0.4,
-    snapshot_sequence=38,
-    snapshot_size_bytes=123_456,
-    writers=(Writer("00ff00ff00ff00ff", 41, NOW),),
-    conflicts=0,
-)
-SAVED = SavedState(
-    preparation=READY,
-    status=OK,
-    configuration_error=None,
-    job_error=None,
-    uses_folder=False,
-    is_deployed=True,
-)
 # What an error may carry and a stranger must not learn.
-BUCKET, KEY, HOST, ADDRESS, PATH = (
-    "my-private-bucket",
+KEY, HOST, ADDRESS, PATH = (
     "AKIAABCDEFGHIJKLMNOP",
     "internal.example.com",
     "10.11.12.13",

@@ -9,7 +9,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from jobs.application import Application
@@ -24,7 +23,7 @@ from tests.servers import s3_options
 from tests.stores import ManualClock
 from ui.runtime import install_application
 
-pytestmark = pytest.mark.usefixtures("no_ambient_aws")
+pytestmark = pytest.mark.usefixtures("no_ambient_aws", "no_application_is_left")
 
 APP_SECONDS = 60.0
 HEADERS = ["Settings", "Examination"]
@@ -42,14 +41,6 @@ def application(tmp_path: Path, reference_path: Path, clock: ManualClock) -> Ite
         published(application)
         install_application(application)
         yield application
-
-
-@pytest.fixture(autouse=True)
-def no_application_is_left() -> Iterator[None]:
-    yield
-    install_application(None)
-    st.cache_resource.clear()
-    st.cache_data.clear()
 
 
 def opened() -> AppTest:

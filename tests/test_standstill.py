@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from jobs.drill_record import DrillOutcome, DrillRecord, DrillResult
 from jobs.preparation import Preparation
-from jobs.saved import Level, SavedState, describe
+from jobs.saved import Level, describe
 from jobs.standstill import drill_standstill, span, sync_standstill
 from replica import State, Status, StoreUnreachable
+from tests import saved_states
+from tests.saved_states import NOW, OK
 
-NOW = datetime(2026, 11, 20, 20, tzinfo=UTC)
 RUN_ONE = "Run one on the page Backups, or with `python cli.py drill`."
 KEY = "backups/2026-11-18T18-00-00Z-daily.db.zst"
-OK = Status(
-    state=State.OK,
-    sequence=41,
-    pending_transactions=0,
-    pending_bytes=0,
-    lag_seconds=0.0,
-    last_success_at=NOW,
-    last_error=None,
-    location="s3://my-private-bucket/predictions/",
-    mode="multi_writer",
-    note="",
-    clock_offset_seconds=0.4,
-    snapshot_sequence=38,
-    snapshot_size_bytes=123_456,
-    writers=(),
-    conflicts=0,
-)
-SAVED = SavedState(
-    preparation=Preparation(fraction=1.0, reference_ready=True, state_ready=True),
-    status=OK,
-    configuration_error=None,
-    job_error=None,
-    uses_folder=False,
-    is_deployed=True,
-    now=NOW,
-    timer_minutes=5.0,
-    drill=DrillRecord(since=NOW),
-)
+SAVED = replace(saved_states.SAVED, now=NOW, timer_minutes=5.0, drill=DrillRecord(since=NOW))
 
 
 def ago(**duration: float) -> datetime:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from jobs.application import Application
@@ -30,6 +29,8 @@ from tests.applications import (
 )
 from tests.stores import ManualClock
 from ui.runtime import install_application
+
+pytestmark = pytest.mark.usefixtures("no_application_is_left")
 
 APP_SECONDS = 30.0
 TONIGHT = date(2026, 11, 20)
@@ -58,14 +59,6 @@ def application(
         published(application)
         install_application(application)
         yield application
-
-
-@pytest.fixture(autouse=True)
-def no_application_is_left() -> Iterator[None]:
-    yield
-    install_application(None)
-    st.cache_resource.clear()
-    st.cache_data.clear()
 
 
 def opened() -> AppTest:

@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
 from jobs.errors import ConfigurationError
 from jobs.preparation import Preparation
-from jobs.saved import SavedState
-from replica import AccessDenied, RolledBack, State, Status, StoreUnreachable
+from replica import AccessDenied, RolledBack, State, StoreUnreachable
+from tests.saved_states import BUCKET, OK, SAVED
 from ui.sync_picture import SyncPicture, Way, drawn, picture_of
 
-NOW = datetime(2026, 11, 20, 20, tzinfo=UTC)
-BUCKET, PATH = "my-private-bucket", "/srv/someone/state"
-OK = Status(
-    state=State.OK,
-    sequence=41,
-    pending_transactions=0,
-    pending_bytes=0,
-    lag_seconds=0.0,
-    last_success_at=NOW,
-    last_error=None,
-    location=f"s3://{BUCKET}/predictions/",
-    mode="multi_writer",
-    note="",
-    clock_offset_seconds=0.4,
-    snapshot_sequence=38,
-    snapshot_size_bytes=123_456,
-    writers=(),
-    conflicts=0,
-)
-SAVED = SavedState(
-    preparation=Preparation(fraction=1.0, reference_ready=True, state_ready=True),
-    status=OK,
-    configuration_error=None,
-    job_error=None,
-    uses_folder=False,
-    is_deployed=True,
-)
+PATH = "/srv/someone/state"
 UNREACHABLE = StoreUnreachable("put", f"{BUCKET}{PATH}", f"Look at {PATH}.", BUCKET)
 
 
