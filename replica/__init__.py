@@ -61,7 +61,7 @@ from replica.replica import Replica
 from replica.restore_plan import RestorePlan, TableChange, UndoneEntry
 from replica.snapshots import BACKUPS, SnapshotRef
 from replica.status import State, Status
-from replica.store import ObjectInfo, ObjectStore, PutMode, StoredObject, VersionedStore
+from replica.store import FileStore, ObjectInfo, ObjectStore, PutMode, StoredObject, VersionedStore
 from replica.transaction import Transaction
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "DurabilityTimeout",
     "EntryRefused",
     "FileOwned",
+    "FileStore",
     "ForeignBackup",
     "ForeignLog",
     "Forked",

@@ -5,11 +5,13 @@ store's own prefix and use "/" on every platform.
 """
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-__all__ = ["ObjectInfo", "ObjectStore", "PutMode", "StoredObject", "VersionedStore"]
+__all__ = ["FileStore", "ObjectInfo", "ObjectStore", "PutMode", "StoredObject", "VersionedStore"]
 
 
 class PutMode(enum.Enum):
@@ -77,4 +79,32 @@ class VersionedStore(Protocol):
 
     def versions(self, key: str) -> list[StoredObject]:
         """Everything that was ever stored under this very key and is still kept, oldest first."""
+        ...
+
+
+@runtime_checkable
+class FileStore(Protocol):
+    """A store that takes and gives whole files, however large, a block at a time."""
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        media_type: str,
+        on_read: Callable[[int], None] = lambda read_bytes: None,
+    ) -> ObjectInfo:
+        """Write an object from a file, in place of what is there.
+
+        Whoever fetches it by a link is told the media type, and to save it under the key's last
+        part. ``on_read`` is told how many bytes of it have been read so far. Raises a
+        ``StoreError``, and LocalError if the file cannot be read.
+        """
+        ...
+
+    def get_file(self, key: str, path: Path) -> ObjectInfo:
+        """Write an object into a file, in place of what is there.
+
+        Raises as ``get`` does, and LocalError if the file cannot be written. A file that is not
+        whole may be left then.
+        """
         ...

@@ -3,11 +3,13 @@
 import errno
 import os
 import secrets
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from replica.errors import (
     AccessDenied,
@@ -17,7 +19,9 @@ from replica.errors import (
     StoreRejected,
     StoreUnreachable,
 )
+from replica.localfaults import local_faults
 from replica.store import ObjectInfo, PutMode, StoredObject
+from replica.stores.watched_file import WatchedFile
 
 __all__ = ["FolderStore"]
 
@@ -55,6 +59,35 @@ class FolderStore:
                 raise ObjectNotFound("get", key, detail=self.location) from None
 
     def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
+        return self._put(key, lambda file: file.write(body), mode)
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        media_type: str,
+        on_read: Callable[[int], None] = lambda read_bytes: None,
+    ) -> ObjectInfo:
+        """As `put` with OVERWRITE; a folder keeps no media type."""
+        with local_faults("read", path):
+            source = path.open("rb")
+        with source:
+            watched = WatchedFile(source, on_read)
+            return self._put(key, lambda file: shutil.copyfileobj(watched, file), PutMode.OVERWRITE)
+
+    def get_file(self, key: str, path: Path) -> ObjectInfo:
+        source = self._file(key)
+        self._require_folder("get", key)
+        with _faults("get", key, self._path):
+            try:
+                file = source.open("rb")
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise ObjectNotFound("get", key, detail=self.location) from None
+        with file, local_faults("write", path), path.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+            return _info(key, os.fstat(file.fileno()))
+
+    def _put(self, key: str, write: Callable[[BinaryIO], object], mode: PutMode) -> ObjectInfo:
         path = self._file(key)
         self._require_folder("put", key)
         with _faults("put", key, self._path):
@@ -62,7 +95,7 @@ class FolderStore:
             temporary = path.with_name(_TEMPORARY_PREFIX + secrets.token_hex(8))
             try:
                 with temporary.open("xb") as file:
-                    file.write(body)
+                    write(file)
                     file.flush()
                     os.fsync(file.fileno())
                     # The time of the object is when it appears, not when it was written.

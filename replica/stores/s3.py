@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from replica.errors import ObjectNotFound, StoreRejected, StoreUnreachable
+from replica.errors import ObjectNotFound, StoreRejected
+from replica.localfaults import local_faults
 from replica.store import ObjectInfo, PutMode, StoredObject
+from replica.stores.s3_answers import date_in, date_of, not_s3, save, whole
 from replica.stores.s3_clients import check_options, make_clients
+from replica.stores.s3_links import attachment
+from replica.stores.s3_versions import LIST_VERSIONS, KeptVersion, kept_version, version_pages
+from replica.stores.watched_file import WatchedFile
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from replica.stores.s3_bucket import S3Bucket
+    from replica.stores.s3_requests import S3Request
 
 __all__ = ["S3Options", "S3Store"]
 
@@ -38,7 +45,8 @@ class S3Options:
     (environment, profile, role). encryption is "AES256", "aws:kms" or "none"; None means
     "aws:kms" with a kms_key_id and "AES256" without. "none" is for services that cannot encrypt
     on request, so it needs an endpoint_url that is not AWS's. Keys are stored below prefix.
-    read_attempts counts the first one; a create is only ever sent once.
+    read_attempts counts the first one; a create is only ever sent once. on_request is told of
+    every request that is sent, by any thread; it must not wait.
     """
 
     bucket: str
@@ -54,6 +62,7 @@ class S3Options:
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 30.0
     read_attempts: int = 4
+    on_request: Callable[[S3Request], None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_aws(self) -> bool:
@@ -116,6 +125,13 @@ class S3Store:
         """
         return self._read("get", key, {"Key": self._full_key(key)})
 
+    def get_file(self, key: str, path: Path) -> ObjectInfo:
+        """Writes an object into a file as it comes (s3:GetObject). Raises as `get` does."""
+
+        which = {"Key": self._full_key(key)}
+        stored = self._read("get", key, which, lambda stream: save(stream, path))
+        return replace(stored.info, size_bytes=path.stat().st_size)
+
     def put(self, key: str, body: bytes, mode: PutMode) -> ObjectInfo:
         """Writes an object, encrypted on request (s3:PutObject).
 
@@ -125,10 +141,37 @@ class S3Store:
         reading the key settles it. The time returned is the Date of the store's answer.
         """
         creating = mode is PutMode.CREATE
+        stored_at = self._write(key, {"Body": body}, creating=creating)
+        return ObjectInfo(key, len(body), stored_at)
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        media_type: str,
+        on_read: Callable[[int], None] = lambda read_bytes: None,
+    ) -> ObjectInfo:
+        """Writes an object from a file in one request, read as it is sent (s3:PutObject).
+
+        S3 takes 5 GiB at most.
+        """
+        with local_faults("read", path):
+            file = path.open("rb")
+        with file:
+            content = {
+                "Body": WatchedFile(file, on_read),
+                "ContentType": media_type,
+                "ContentDisposition": attachment(key.rpartition("/")[2]),
+            }
+            stored_at = self._write(key, content, creating=False)
+            return ObjectInfo(key, file.seek(0, os.SEEK_END), stored_at)
+
+    def _write(self, key: str, content: Mapping[str, Any], *, creating: bool) -> datetime:
+        """When the store says that it has written it."""
         request: dict[str, Any] = {
             "Bucket": self._options.bucket,
             "Key": self._full_key(key),
-            "Body": body,
+            **content,
             **self._encryption(),
         }
         if creating:
@@ -142,8 +185,8 @@ class S3Store:
         answer, _ = self._ask("put", key, call, creating=creating)
         # A sign-in page or a proxy can answer 200 to anything; only a store names an ETag.
         if "ETag" not in answer:
-            raise _not_s3("put", key)
-        stored_at = _date_of(answer)
+            raise not_s3("put", key)
+        stored_at = date_of(answer)
         if stored_at is None:
             raise StoreRejected(
                 "put",
@@ -152,7 +195,7 @@ class S3Store:
                 "when something was saved.",
                 "the answer has no Date header",
             )
-        return ObjectInfo(key, len(body), stored_at)
+        return stored_at
 
     def versions(self, key: str) -> list[StoredObject]:
         """What is kept of this very key, oldest first; without versioning at most what is there.
@@ -169,32 +212,41 @@ class S3Store:
         # Two of one second stay in the order in which they were listed.
         return sorted(found, key=lambda stored: stored.info.modified_at)
 
+    def kept_versions(self, prefix: str) -> list[KeptVersion]:
+        """Every version of every object below prefix, sorted by key, the newest of each first.
+
+        Needs s3:ListBucketVersions. StoreRejected from services that know no versions.
+        """
+        where = self.location + prefix
+        return [
+            kept_version(entry, self._prefix, where)
+            for answer in self._version_pages(self._prefix + prefix, where)
+            for entry in answer.get("Versions", ())
+        ]
+
     def _version_ids(self, key: str) -> list[str]:
         """Oldest first, without the marks that deletions leave."""
-        operation, name = "list the versions of", self._full_key(key)
+        name = self._full_key(key)
         newest_first: list[str] = []
-        page: dict[str, Any] = {"Bucket": self._options.bucket, "Prefix": name}
-
-        def call() -> tuple[Mapping[str, Any], bytes]:
-            client, _ = self._connect(operation, key)
-            return client.list_object_versions(**page), b""
-
-        while True:
-            answer, _ = self._ask(operation, key, call)
-            if "IsTruncated" not in answer:
-                raise _not_s3(operation, key)
+        for answer in self._version_pages(name, key):
             listed = [*answer.get("Versions", ()), *answer.get("DeleteMarkers", ())]
             newest_first += [
                 entry["VersionId"] for entry in answer.get("Versions", ()) if entry["Key"] == name
             ]
             # Keys are sorted: longer ones that begin alike come after all of this one's.
-            if not answer["IsTruncated"] or any(entry["Key"] != name for entry in listed):
-                return newest_first[::-1]
-            marker = (answer.get("NextKeyMarker"), answer.get("NextVersionIdMarker"))
-            if not all(marker) or marker == (page.get("KeyMarker"), page.get("VersionIdMarker")):
-                detail = "the listing has no next page to follow"
-                raise StoreRejected(operation, key, detail=detail)
-            page["KeyMarker"], page["VersionIdMarker"] = marker
+            if any(entry["Key"] != name for entry in listed):
+                break
+        return newest_first[::-1]
+
+    def _version_pages(self, name: str, key: str) -> Iterator[Mapping[str, Any]]:
+        def list_page(page: Mapping[str, Any]) -> Mapping[str, Any]:
+            def call() -> tuple[Mapping[str, Any], bytes]:
+                client, _ = self._connect(LIST_VERSIONS, key)
+                return client.list_object_versions(Bucket=self._options.bucket, **page), b""
+
+            return self._ask(LIST_VERSIONS, key, call)[0]
+
+        return version_pages(name, key, list_page)
 
     def list(self, prefix: str, *, start_after: str = "") -> list[ObjectInfo]:
         """All objects below prefix and after a key, sorted, pages followed (s3:ListBucket).
@@ -219,10 +271,10 @@ class S3Store:
             # An empty or foreign answer parses as a page without keys; taken at its word it
             # would make a full store look empty.
             if "IsTruncated" not in answer:
-                raise _not_s3("list", where)
+                raise not_s3("list", where)
             for entry in answer.get("Contents", ()):
                 if not {"Key", "Size", "LastModified"} <= entry.keys():
-                    raise _not_s3("list", where)
+                    raise not_s3("list", where)
                 key = entry["Key"].removeprefix(self._prefix)
                 # Not every service heeds StartAfter.
                 if key > start_after and not key.endswith("/"):
@@ -248,16 +300,22 @@ class S3Store:
         with suppress(ObjectNotFound):
             self._ask("delete", key, call)
 
-    def _read(self, operation: str, key: str, which: Mapping[str, str]) -> StoredObject:
+    def _read(
+        self,
+        operation: str,
+        key: str,
+        which: Mapping[str, str],
+        take: Callable[[Any], bytes] = lambda stream: bytes(stream.read()),
+    ) -> StoredObject:
         def call() -> tuple[Mapping[str, Any], bytes]:
             client, _ = self._connect(operation, key)
             request: dict[str, Any] = {"Bucket": self._options.bucket, **which}
-            return _whole(lambda: client.get_object(**request), self._options.read_attempts)
+            return whole(lambda: client.get_object(**request), self._options.read_attempts, take)
 
         answer, body = self._ask(operation, key, call)
         modified_at = answer.get("LastModified")
         if modified_at is None:
-            raise _not_s3(operation, key)
+            raise not_s3(operation, key)
         return StoredObject(ObjectInfo(key, len(body), modified_at.astimezone(UTC)), body)
 
     def _ask(
@@ -274,10 +332,10 @@ class S3Store:
         try:
             answer, body = call()
         except FAILURES as error:
-            self._note_clock(asked_at, _date_in(headers_of(error)))
+            self._note_clock(asked_at, date_in(headers_of(error)))
             asked = Asked(operation, key, creating, self._options, self._clock_offset_seconds)
             raise store_error(error, asked) from error
-        self._note_clock(asked_at, _date_of(answer))
+        self._note_clock(asked_at, date_of(answer))
         return answer, body
 
     def _note_clock(self, asked_at: datetime, store_time: datetime | None) -> None:
@@ -305,42 +363,3 @@ class S3Store:
                 check_options(self._options, operation, key)
                 self._clients = make_clients(self._options)
             return self._clients
-
-
-def _not_s3(operation: str, key: str) -> StoreUnreachable:
-    return StoreUnreachable(
-        operation,
-        key,
-        "It is tried again by itself; if it stays, check endpoint_url and this machine's network: "
-        "perhaps something else than an object store answers.",
-        "the answer does not come from an object store",
-    )
-
-
-def _whole(get: Callable[[], Mapping[str, Any]], attempts: int) -> tuple[Mapping[str, Any], bytes]:
-    """An answer with its body; boto3 repeats what fails before a body begins, not afterwards."""
-    from botocore.exceptions import IncompleteReadError, ResponseStreamingError
-
-    for attempt in range(1, attempts + 1):
-        answer = get()
-        with closing(answer["Body"]) as stream:
-            try:
-                return answer, stream.read()
-            except (IncompleteReadError, ResponseStreamingError):
-                if attempt == attempts:
-                    raise
-    raise AssertionError("there is at least one attempt")
-
-
-def _date_of(answer: Mapping[str, Any]) -> datetime | None:
-    return _date_in(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
-
-
-def _date_in(headers: Mapping[str, str]) -> datetime | None:
-    text = headers.get("date")
-    if text is None:
-        return None
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC)
-    except ValueError:
-        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from replica.errors import InvalidCredentials, StoreRejected, WrongRegion
+from replica.stores.s3_requests import tell_requests
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from replica.stores.s3 import S3Options
 
-__all__ = ["check_options", "make_clients", "make_stranger"]
+__all__ = ["check_options", "make_clients", "make_signer", "make_stranger"]
 
 _ENCRYPTIONS = (None, "AES256", "aws:kms", "none")
 
@@ -88,15 +89,9 @@ _CONNECTIONS = 32
 
 def make_clients(options: S3Options) -> tuple[S3Client, S3Client]:
     """A patient client that repeats failed requests, and one that sends each exactly once."""
-    import boto3
     from botocore.handlers import add_expect_header
 
-    session = boto3.session.Session(
-        aws_access_key_id=options.access_key_id,
-        aws_secret_access_key=options.secret_access_key,
-        aws_session_token=options.session_token,
-        region_name=options.region,
-    )
+    session = _session(options)
 
     def client(attempts: int) -> S3Client:
         made = _client(session, options, attempts)
@@ -108,6 +103,23 @@ def make_clients(options: S3Options) -> tuple[S3Client, S3Client]:
     return client(options.read_attempts), client(1)
 
 
+def make_signer(options: S3Options) -> tuple[S3Client, Session]:
+    """A client for signing addresses, and the session whose credentials it signs with."""
+    session = _session(options)
+    # The older way of signing is boto3's own choice for links in some regions; newer regions and
+    # keys of one's own refuse it. What a link's reader does about checksums is the reader's.
+    return (
+        _client(
+            session,
+            options,
+            1,
+            signature_version="s3v4",
+            response_checksum_validation="when_required",
+        ),
+        session,
+    )
+
+
 def make_stranger(options: S3Options) -> S3Client:
     """A client that shows no credentials, as anybody's browser would ask."""
     import boto3
@@ -115,6 +127,17 @@ def make_stranger(options: S3Options) -> S3Client:
 
     session = boto3.session.Session(region_name=options.region)
     return _client(session, options, options.read_attempts, signature_version=UNSIGNED)
+
+
+def _session(options: S3Options) -> Session:
+    import boto3
+
+    return boto3.session.Session(
+        aws_access_key_id=options.access_key_id,
+        aws_secret_access_key=options.secret_access_key,
+        aws_session_token=options.session_token,
+        region_name=options.region,
+    )
 
 
 def _client(session: Session, options: S3Options, attempts: int, **config: Any) -> S3Client:
@@ -133,9 +156,11 @@ def _client(session: Session, options: S3Options, attempts: int, **config: Any) 
             "s3": {"addressing_style": "path"},
         }
     made = session.client(
-        "s3", endpoint_url=options.endpoint_url, config=Config(**settings, **config)
+        "s3", endpoint_url=options.endpoint_url, config=Config(**(settings | config))
     )
     made.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
+    if options.on_request is not None:
+        tell_requests(made, options.on_request)
     return made
 
 
