@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from jobs.cost import Operation, Usage, Version, stored_byte_months
+from usage.cost import Operation, Usage, Version, stored_byte_months
 
 __all__ = ["REQUESTS", "Deed", "Habits", "Sizes", "expected_usage"]
 
@@ -34,6 +34,8 @@ class Deed(StrEnum):
     SNAPSHOT = "a snapshot"
     BACKUP = "a backup"
     DRILL = "a restore drill"
+    ROW = "a row of what was used"
+    STOCK = "a listing of all that is stored"
 
 
 REQUESTS: Final[Mapping[Deed, Mapping[Operation, float]]] = MappingProxyType(
@@ -55,6 +57,9 @@ REQUESTS: Final[Mapping[Deed, Mapping[Operation, float]]] = MappingProxyType(
         # Two backups, and the entries of a few days, which are counted; on Mondays the whole log,
         # see `expected_usage`.
         Deed.DRILL: {_LIST: 2, _GET: 20},
+        # A log entry like others.
+        Deed.ROW: {_PUT: 1, _LIST: 1, _GET: 1},
+        Deed.STOCK: {_LIST: 1},
     }
 )
 """Requests of one deed. They follow from the code, but for those of START and the GETs of DRILL."""
@@ -69,6 +74,9 @@ def _daily_deeds() -> Mapping[Deed, float]:
         Deed.COPY: 1.85,
         Deed.BACKUP: 1.0,
         Deed.DRILL: 1.0,
+        # Every six hours, when a day is over, with the listing and at each process's end.
+        Deed.ROW: 8.0,
+        Deed.STOCK: 1.0,
     }
     # Taken from a count.
     counted = {
@@ -107,6 +115,7 @@ class Sizes:
     """
 
     entry: int = 5_300
+    row: int = 600
     document: int = 5_300
     copy: int = 262_000
     database_growth: int = 30_000
@@ -125,12 +134,16 @@ def expected_usage(habits: Habits, sizes: Sizes, first_day: int, last_day: int) 
     for deed, times in habits.deeds.items():
         for operation, each in REQUESTS[deed].items():
             requests[operation] = requests.get(operation, 0.0) + times * each * len(days)
-    entries = habits.deeds.get(Deed.ENTRY, 0.0)
+    entries = habits.deeds.get(Deed.ENTRY, 0.0) + habits.deeds.get(Deed.ROW, 0.0)
     # One drill a week reads every entry that there is by then.
     whole_logs = habits.deeds.get(Deed.DRILL, 0.0) / 7 * sum(entries * day for day in days)
     requests[_GET] = requests.get(_GET, 0.0) + whole_logs
     # A start lists every response that is kept, a thousand to a request.
-    pages = habits.deeds.get(Deed.START, 0.0) * habits.deeds.get(Deed.DOCUMENT, 0.0) / 1000
+    documents = habits.deeds.get(Deed.DOCUMENT, 0.0)
+    pages = habits.deeds.get(Deed.START, 0.0) * documents / 1000
+    # And the listing of the day everything.
+    lasting = documents + entries + habits.deeds.get(Deed.COPY, 0.0)
+    pages += habits.deeds.get(Deed.STOCK, 0.0) * lasting / 1000
     requests[_LIST] = requests.get(_LIST, 0.0) + sum(pages * day for day in days)
     restored = habits.deeds.get(Deed.START, 0.0) + 2 * habits.deeds.get(Deed.DRILL, 0.0)
     versions = [one for day in range(1, last_day + 1) for one in _stored_on(day, habits, sizes)]
@@ -146,6 +159,7 @@ def _stored_on(day: int, habits: Habits, sizes: Sizes) -> Iterator[Version]:
     at, deeds = _morning_of(day), habits.deeds
     lasting = (
         deeds.get(Deed.ENTRY, 0.0) * sizes.entry
+        + deeds.get(Deed.ROW, 0.0) * sizes.row
         + deeds.get(Deed.DOCUMENT, 0.0) * sizes.document
         + deeds.get(Deed.COPY, 0.0) * sizes.copy
     )
