@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import apsw
 import apsw.ext
 import pandas as pd
 
 from nba.availability import PlayerAvailability
+from nba.frame_files import RowsWritten
 from nba.seasons import ScheduledGame, UndecidedGame, slate_date_of
 from nba.silver import Silver
 from nba.slate import SlateProjection
@@ -27,6 +29,7 @@ from replica import Replica
 from tracking import accuracy as _accuracy
 from tracking import history as _history
 from tracking import history_files as _history_files
+from tracking import history_partitions as _history_partitions
 from tracking import results as _results
 from tracking import runs as _runs
 from tracking.accuracy import Accuracy, BaselineError, StatAccuracy, WinAccuracy, WinBaseline
@@ -338,24 +341,59 @@ class PredictionLog:
         `compressed` packs it with gzip.
         """
         file = io.BytesIO()
-        with self._read() as connection:
-            _history_files.write_csv(
-                connection,
-                filters,
-                file,
-                has_reference=self._has_reference,
-                compressed=compressed,
-            )
+        self.write_history_csv(filters, file, compressed=compressed)
         return file.getvalue()
 
     def history_parquet(self, filters: HistoryFilters) -> bytes:
         """All rows of `history` as a Parquet file, each column with a type of its own."""
         file = io.BytesIO()
-        with self._read() as connection:
-            _history_files.write_parquet(
-                connection, filters, file, has_reference=self._has_reference
-            )
+        self.write_history_parquet(filters, file)
         return file.getvalue()
+
+    def write_history_csv(
+        self,
+        filters: HistoryFilters,
+        file: BinaryIO,
+        *,
+        compressed: bool = False,
+        on_rows: RowsWritten | None = None,
+    ) -> int:
+        """Write all rows of `history` as CSV (UTF-8) with a header; how many these are.
+
+        Never more than a slice is in memory. `on_rows` is told after each slice how many rows have
+        been written so far. Raises OSError.
+        """
+        with self._read() as connection:
+            return _history_files.write_csv(
+                connection,
+                filters,
+                file,
+                has_reference=self._has_reference,
+                compressed=compressed,
+                on_rows=on_rows,
+            )
+
+    def write_history_parquet(
+        self, filters: HistoryFilters, file: BinaryIO, *, on_rows: RowsWritten | None = None
+    ) -> int:
+        """Write all rows of `history` as one Parquet file, as `write_history_csv` does."""
+        with self._read() as connection:
+            return _history_files.write_parquet(
+                connection, filters, file, has_reference=self._has_reference, on_rows=on_rows
+            )
+
+    def write_history_partitions(
+        self, filters: HistoryFilters, folder: Path, *, on_rows: RowsWritten | None = None
+    ) -> int:
+        """Write all rows of `history` as Parquet, a file a month, as `write_history_csv` does.
+
+        The files stand below `folder` as `season=2024-25/month=2025-01/part-0.parquet`, with
+        slate dates in US Eastern time. Without rows nothing is written.
+        """
+        with self._read() as connection:
+            return _history_partitions.write_partitions(
+                connection, filters, folder, has_reference=self._has_reference, on_rows=on_rows
+            )
 
     def model_versions(self) -> list[str]:
         """Every model version that has logged a run, in order."""

@@ -245,12 +245,12 @@ def followed_log(connection: apsw.Connection) -> str:
     return str(rows.fetchall()[0][0])
 
 
-def transactions_after(connection: apsw.Connection, sequence: int) -> int:
-    """How many transactions the log has after an entry. Those that are pending are not in it."""
+def transactions_after(connection: apsw.Connection, sequence: int) -> set[str]:
+    """The transactions that the log has after an entry. Those that are pending are not in it."""
     rows = connection.execute(
-        "SELECT count(*) FROM main.replica_transactions WHERE sequence > ?", (sequence,)
+        "SELECT transaction_id FROM main.replica_transactions WHERE sequence > ?", (sequence,)
     )
-    return int(str(rows.fetchall()[0][0]))
+    return {str(transaction_id) for (transaction_id,) in rows}
 
 
 def count_rows(path: Path) -> int:

@@ -226,17 +226,72 @@ CREATE TABLE restores (
 ) WITHOUT ROWID;
 """
 
+# What is beside the log and what it costs. An export's objects lie below `exports/<export_id>/`;
+# its links are nowhere: whoever has one can read. `image_id` is the SHA-256 of the image's address.
+# Days are UTC dates; of a day each process has one row of its own, so that no sum is another's
+# conflict. `figures` is JSON, as `usage.counting` and `jobs.picture_counts` write it.
+_BESIDE_THE_LOG: Final = """
+CREATE TABLE s3_exports (
+  export_id TEXT PRIMARY KEY NOT NULL,
+  view TEXT NOT NULL,
+  title TEXT NOT NULL,
+  format TEXT NOT NULL,
+  file_name TEXT NOT NULL,
+  made_at TEXT NOT NULL,
+  expires_at TEXT NOT NULL,
+  file_count INTEGER NOT NULL,
+  row_count INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  links_until TEXT,
+  revoked_at TEXT,
+  removed_at TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE s3_image_cache (
+  image_id TEXT PRIMARY KEY NOT NULL,
+  sha256 TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  width_pixels INTEGER NOT NULL,
+  height_pixels INTEGER NOT NULL,
+  fetched_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE image_days (
+  day TEXT NOT NULL,
+  writer_id TEXT NOT NULL,
+  figures TEXT NOT NULL,
+  PRIMARY KEY (day, writer_id)
+) WITHOUT ROWID;
+
+CREATE TABLE usage_days (
+  day TEXT NOT NULL,
+  writer_id TEXT NOT NULL,
+  figures TEXT NOT NULL,
+  PRIMARY KEY (day, writer_id)
+) WITHOUT ROWID;
+"""
+
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(version=1, name="predictions and results", sql=_PREDICTIONS),
     Migration(version=2, name="transactions of runs", sql=_RUN_TRANSACTIONS),
     Migration(version=3, name="the season as it goes on", sql=_THE_SEASON),
     Migration(version=4, name="medians, Elo and expected score", sql=_MEDIANS),
     Migration(version=5, name="backups and restores", sql=_BACKUPS),
+    Migration(version=6, name="exports, images and usage", sql=_BESIDE_THE_LOG),
 )
 """Every version of the state's schema, oldest first; a published one never changes."""
 
-CATALOGUE_TABLES: Final = ("s3_data_backups", "restores")
-"""What a restore never changes: the bucket and what was done to the history stay as they are."""
+CATALOGUE_TABLES: Final = (
+    "s3_data_backups",
+    "restores",
+    "s3_exports",
+    "s3_image_cache",
+    "image_days",
+    "usage_days",
+)
+"""What a restore never changes: the bucket, what was done to the history and what was used stay as
+they are."""
 
 REPLICATED_TABLES: Final = (
     "runs",

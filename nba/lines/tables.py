@@ -10,6 +10,7 @@ from typing import Final
 import pandas as pd
 
 from nba.evaluation import Interval
+from nba.frame_files import without_formulas
 from nba.lines.forecasts import ForecastOrigin
 from nba.lines.joining import JoinedLine, Result
 from nba.lines.record import LineErrors, LineRecord, PricedRecord
@@ -38,8 +39,6 @@ _PRICED: Final = ("n priced", "Won of these", "Break-even", "Profit per unit (95
 _ERRORS: Final = ("n of errors", "Model's error", "Line's error")
 _PLACES: Final = {"mean": 2, "median": 2, "over": 4, "push": 4, "under": 4, "no_vig_over": 4}
 _NUMBERS: Final = ("line", "over_price", "under_price", *_PLACES, "actual")
-# What spreadsheets take for the beginning of a formula.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def line_table(joined: Sequence[JoinedLine]) -> pd.DataFrame:
@@ -51,10 +50,7 @@ def line_table(joined: Sequence[JoinedLine]) -> pd.DataFrame:
 def lines_csv(report: LinesReport) -> bytes:
     """The joined lines as CSV (UTF-8); no text of it can be taken for a formula."""
     frame = line_table(report.joined).round(_PLACES)
-    frame["player"] = [
-        f"'{name}" if name.startswith(_FORMULA_STARTS) else name for name in frame["player"]
-    ]
-    return frame.to_csv(index=False).encode()
+    return without_formulas(frame).to_csv(index=False).encode()
 
 
 def record_table(records: Sequence[LineRecord]) -> pd.DataFrame:
