@@ -52,7 +52,13 @@ def policy() -> ExitCode:
             )
             return ExitCode.FAILED
         case options:
-            print(policy_json(options))
+            print(
+                policy_json(
+                    options,
+                    export_bucket=settings.export_bucket,
+                    image_bucket=settings.image_bucket,
+                )
+            )
     return ExitCode.DONE
 
 

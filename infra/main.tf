@@ -52,9 +52,9 @@ resource "aws_s3_bucket_ownership_controls" "state" {
   }
 }
 
-# Nothing here expires a current object or moves one to another storage class, and no rule reaches
-# what lies below log/, bases/, bronze/ or csv/: an older version there is what a mistake is mended
-# from, by `doctor --repair` or by hand.
+# Nothing here moves an object to another storage class, and a current one expires only where it is an
+# export or a picture. No rule reaches what lies below log/, bases/, bronze/ or csv/: an older version
+# there is what a mistake is mended from, by `doctor --repair` or by hand.
 resource "aws_s3_bucket_lifecycle_configuration" "state" {
   bucket = aws_s3_bucket.state.id
 
@@ -135,6 +135,43 @@ resource "aws_s3_bucket_lifecycle_configuration" "state" {
 
     noncurrent_version_expiration {
       noncurrent_days = var.old_versions_days
+    }
+  }
+
+  # The app removes an export itself, after 90 days at the latest; this is for what a crash leaves
+  # behind.
+  rule {
+    id     = "exports-that-have-ended"
+    status = "Enabled"
+
+    filter {
+      prefix = "${var.prefix}exports/"
+    }
+
+    expiration {
+      days = 91
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+  }
+
+  # One that is gone is fetched again.
+  rule {
+    id     = "pictures-of-long-ago"
+    status = "Enabled"
+
+    filter {
+      prefix = "${var.prefix}images/"
+    }
+
+    expiration {
+      days = 365
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 1
     }
   }
 
@@ -228,6 +265,7 @@ data "aws_iam_policy_document" "app" {
     actions = ["s3:DeleteObject"]
     resources = [
       "${aws_s3_bucket.state.arn}/${var.prefix}backups/*",
+      "${aws_s3_bucket.state.arn}/${var.prefix}exports/*",
       "${aws_s3_bucket.state.arn}/${var.prefix}probe/*",
       "${aws_s3_bucket.state.arn}/${var.prefix}snapshots/*",
     ]
@@ -243,6 +281,34 @@ data "aws_iam_policy_document" "app" {
       "s3:GetLifecycleConfiguration",
     ]
     resources = [aws_s3_bucket.state.arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.export_bucket_name == "" ? [] : [var.export_bucket_name]
+
+    content {
+      sid       = "SeeExports"
+      effect    = "Allow"
+      actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
+      resources = [aws_s3_bucket.exports[0].arn]
+
+      condition {
+        test     = "StringLike"
+        variable = "s3:prefix"
+        values   = ["${var.prefix}exports/*"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.export_bucket_name == "" ? [] : [var.export_bucket_name]
+
+    content {
+      sid       = "KeepExports"
+      effect    = "Allow"
+      actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+      resources = ["${aws_s3_bucket.exports[0].arn}/${var.prefix}exports/*"]
+    }
   }
 
   dynamic "statement" {

@@ -18,6 +18,16 @@ output "kms_key_id" {
   value       = var.kms_key_arn == "" ? null : var.kms_key_arn
 }
 
+output "export_bucket_name" {
+  description = "S3_EXPORT_BUCKET in the app's environment; null without a second bucket."
+  value       = one(aws_s3_bucket.exports[*].bucket)
+}
+
+output "public_address" {
+  description = "public_address in the app's secrets, table [exports]; null without a distribution."
+  value       = one([for one in aws_cloudfront_distribution.exports : "https://${one.domain_name}/${var.prefix}"])
+}
+
 output "user_name" {
   description = "The user to make an access key for; null with a role."
   value       = one(aws_iam_user.app[*].name)

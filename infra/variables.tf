@@ -67,6 +67,28 @@ variable "kms_key_arn" {
   }
 }
 
+variable "export_bucket_name" {
+  description = "A second bucket for what is shared, S3_EXPORT_BUCKET in the app's environment; empty: none."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^$|^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.export_bucket_name))
+    error_message = "Small letters, digits and hyphens, 3 to 63 of them."
+  }
+}
+
+variable "public_exports" {
+  description = "\"yes\" puts a CloudFront distribution in front of the second bucket, if there is one: whoever knows an export's address can read it."
+  type        = string
+  default     = "no"
+
+  validation {
+    condition     = contains(["no", "yes"], var.public_exports)
+    error_message = "Either no or yes."
+  }
+}
+
 variable "old_versions_days" {
   description = "How long overwritten or deleted snapshots and backups can be brought back."
   type        = number

@@ -17,25 +17,28 @@ from pathlib import Path
 import pandas as pd
 
 from jobs.authority import Actor, PasswordGate, require_owner
-from jobs.backups import Backup, BackupKind
+from jobs.backups import Backup
 from jobs.clock import Clock
 from jobs.configuration import Settings
 from jobs.copies import RunCopies
 from jobs.daily import DailyReport, do_day
-from jobs.errors import ConfigurationError, NotBackedUp, NotReady
+from jobs.errors import ConfigurationError, NotReady
 from jobs.ingest import IngestReport, Progress, missing_seasons
 from jobs.live_season import LiveSeason
 from jobs.outcome import Outcome, outcome_of
+from jobs.pictures import Pictures
 from jobs.preparation import Preparation
 from jobs.projecting import Projecting, Whys
 from jobs.rebuild import RebuildReport
 from jobs.safekeeping import Safekeeping
 from jobs.saved import SavedState
+from jobs.sharing import Sharing
 from jobs.startup import Startup
 from jobs.state import State
 from jobs.ticking import Chores
 from jobs.timer import Timer
 from jobs.tonight import log_replay, log_tonight, revise, revise_if_open, tonights_date
+from jobs.usage import Meter
 from nba.availability import Availability
 from nba.reference import Reference
 from nba.slate import SlateProjection
@@ -55,7 +58,8 @@ class Application:
     """One per process. `start` returns at once; the work happens in its own threads."""
 
     def __init__(self, settings: Settings, *, clock: Clock, generator: random.Random) -> None:
-        self.settings = settings
+        self.meter = Meter(settings, clock, self._ready_state)
+        self.settings = settings = self.meter.counted(settings)
         self.clock = clock
         self.password_gate = PasswordGate(clock)
         self._copies = RunCopies()
@@ -67,7 +71,14 @@ class Application:
             on_ready=self._state_is_ready,
             then=self._begin_ticking,
         )
-        self.safekeeping = Safekeeping(settings, clock, self._ready_state)
+        self.sharing = Sharing(settings, clock, self._ready_state)
+        self.pictures = Pictures(settings, clock, self._ready_state)
+        self.safekeeping = Safekeeping(
+            settings,
+            clock,
+            self._ready_state,
+            also=(self.sharing.tidy_up, self.pictures.keep, self.meter.keep),
+        )
         self.backup_jobs = self.safekeeping.backups
         self.restoring = self.safekeeping.restoring
         self.drills = self.safekeeping.drills
@@ -82,7 +93,7 @@ class Application:
 
     def start(self, *, ticks: bool = True) -> None:
         """Begin preparing, and ticking if the timer is on; `ticks` False leaves out every tick."""
-        self._ticks_at_start = ticks
+        self._ticks_at_start = self.meter.writes_at_end = ticks
         self._startup.start()
         if ticks and self._timer is not None:
             self._timer.start()
@@ -101,7 +112,9 @@ class Application:
         if self._timer is not None:
             self._timer.stop(flush_timeout_seconds)
         self._startup.join(max(0.0, deadline - time.monotonic()))
+        self.pictures.close()
         if self._state is not None:
+            self.meter.finish()
             self._state.close(flush_timeout_seconds)
 
     def wake(self) -> None:
@@ -281,22 +294,10 @@ class Application:
         """
         self._require_owner(actor, "import results")
         state = self._ready_state("import results")
-        before = partial(self._before_import, source)
+        before = partial(self.backup_jobs.make_before_import, source)
         report = state.predictions.record_results(frame, source, before=before)
         state.replica.request_sync()
         return report
-
-    def _before_import(self, source: str) -> None:
-        try:
-            self.backup_jobs.make_before(BackupKind.BEFORE_IMPORT)
-        except ReplicaError as error:
-            # What it says of trying again is true of what waits, and not of an import.
-            raise NotBackedUp(
-                "import results",
-                source,
-                f"The backup that comes before it could not be made: {error.summary}.",
-                "Nothing was imported. Sync says what is wrong; import it again after that.",
-            ) from error
 
     def ingest(self, actor: Actor, progress: Progress) -> IngestReport:
         """Ask the sources now. Raises NotPermitted, NotReady, BronzeDamaged, ReplicaError."""
@@ -319,6 +320,7 @@ class Application:
         Raises NotPermitted, NotReady, BronzeDamaged, TrackingError, ReplicaError.
         """
         self._require_owner(actor, "do the daily job")
+        self.meter.writes_at_end = True
         season, state = self._ready_season("do the daily job"), self._ready_state("daily")
         with self._ticking.held_back():
             return do_day(

@@ -27,6 +27,7 @@ from tracking.backup_catalogue import (
     transactions_after,
     write_backups,
 )
+from tracking.usage_catalogue import usage_transactions
 
 __all__ = [
     "Round",
@@ -100,10 +101,14 @@ def is_due(state: State, now: datetime) -> bool:
         newest = own[-1]
         if day_of(newest.made_at) == today:
             return False
+        # What was used of the bucket is written down day and night, and is nothing to keep. Its
+        # days may be dated by a clock that is a little behind.
+        since = newest.made_at.date() - timedelta(days=1)
         later = transactions_after(connection, newest.sequence)
+        later -= usage_transactions(connection, since)
     # Each backup's own row is one of them; two machines may have made one at once.
     rows = sum(one.sequence >= newest.sequence for one in own)
-    return later + replica.status().pending_transactions > rows
+    return len(later) + replica.status().pending_transactions > rows
 
 
 def is_settled_by_another(state: State, last: Round) -> bool:

@@ -44,6 +44,7 @@ from jobs.backup_rounds import (
 )
 from jobs.clock import Clock
 from jobs.configuration import Settings
+from jobs.errors import NotBackedUp
 from jobs.retention import Verdict, decide
 from jobs.state import State
 from replica import ObjectInfo, ObjectNotFound, ReplicaError, SnapshotError
@@ -92,6 +93,19 @@ class Backups:
         What fails here keeps that job from beginning.
         """
         return self._make(kind)
+
+    def make_before_import(self, source: str) -> None:
+        """As `make_before`; a failure is told as that of importing `source`. Raises NotBackedUp."""
+        try:
+            self.make_before(BackupKind.BEFORE_IMPORT)
+        except ReplicaError as error:
+            # What it says of trying again is true of what waits, and not of an import.
+            raise NotBackedUp(
+                "import results",
+                source,
+                f"The backup that comes before it could not be made: {error.summary}.",
+                "Nothing was imported. Sync says what is wrong; import it again after that.",
+            ) from error
 
     def listed(self, actor: Actor) -> tuple[Listed, ...]:
         """The catalogue, newest first; no request."""

@@ -19,6 +19,8 @@ import platformdirs
 
 from jobs.backup_settings import BackupSettings, backup_settings
 from jobs.errors import ConfigurationError
+from jobs.export_settings import ExportSettings, export_settings
+from jobs.image_settings import ImageSettings, image_settings
 from jobs.secret_tables import table_of, text_of
 from jobs.source_settings import SourceSettings, source_settings
 from replica.stores.s3 import S3Options
@@ -37,7 +39,7 @@ _BUCKET_KEYS = {"access_key_id", "secret_access_key", "bucket_name"}
 _AWS_OPTIONAL = ("endpoint_url", "prefix", "kms_key_id", "encryption", "session_token")
 _OWNER_KEYS = ("emails", "password_hash")
 _APP_KEYS = ("timer_minutes",)
-_TABLES = ("aws", "owner", "app", "nba", "backups")
+_TABLES = ("aws", "owner", "app", "nba", "backups", "exports", "images")
 _ENCRYPTIONS = ("AES256", "aws:kms", "none")
 
 
@@ -78,6 +80,8 @@ class Settings:
         start_at: pretend that the process started at this moment (UTC), None = the real time.
         sources: where games and results come from.
         backups: which backups are made by themselves, and how many are kept.
+        exports: where the public finds what was shared.
+        images: from which hosts pictures come, if from any.
     """
 
     store: S3Options | FolderSettings | ConfigurationError
@@ -90,6 +94,8 @@ class Settings:
     start_at: datetime | None
     sources: SourceSettings = field(default_factory=SourceSettings)
     backups: BackupSettings = field(default_factory=BackupSettings)
+    exports: ExportSettings = field(default_factory=ExportSettings)
+    images: ImageSettings = field(default_factory=ImageSettings)
 
     @property
     def database_path(self) -> Path:
@@ -136,6 +142,8 @@ def read_settings(
     timer_minutes = 5.0
     sources = SourceSettings()
     backups = BackupSettings()
+    exports = ExportSettings()
+    images = ImageSettings()
     store: S3Options | FolderSettings | ConfigurationError
     try:
         if problem is not None:
@@ -145,6 +153,8 @@ def read_settings(
         timer_minutes = _timer_minutes(tables, environment)
         sources = source_settings(tables, environment)
         backups = backup_settings(tables, environment)
+        exports = export_settings(tables, environment)
+        images = image_settings(tables, environment)
         store = _store(tables, environment)
     except ConfigurationError as error:
         store = error
@@ -161,6 +171,8 @@ def read_settings(
         start_at=flags.now,
         sources=sources,
         backups=backups,
+        exports=exports,
+        images=images,
     )
 
 

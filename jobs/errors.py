@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from exports.errors import ExportError
+from images.errors import ImageError
 from nba.errors import NbaError
 from prediction_tracking import TrackingError
 from replica import ReplicaError
@@ -54,5 +56,5 @@ class TooManyAttempts(JobError):
     """Too many wrong passwords in a short time; sign-in is paused."""
 
 
-EXPLAINED = (JobError, TrackingError, NbaError, ReplicaError)
+EXPLAINED = (JobError, TrackingError, NbaError, ReplicaError, ExportError, ImageError)
 """Every error that says operation, key and remedy: what a screen may show as it is."""

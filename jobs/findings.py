@@ -6,6 +6,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from exports.errors import ExportError
+from images.errors import ImageError
 from jobs.errors import JobError
 from nba.errors import NbaError
 from prediction_tracking import TrackingError
@@ -13,7 +15,7 @@ from replica import ReplicaError
 
 __all__ = ["Examination", "Finding", "FindingLevel", "Subject", "problem_of", "warning_of"]
 
-Explained = JobError | TrackingError | NbaError | ReplicaError
+Explained = JobError | TrackingError | NbaError | ReplicaError | ExportError | ImageError
 """What jobs.errors.EXPLAINED lists, as a type."""
 
 
@@ -108,7 +110,7 @@ def warning_of(subject: Subject, error: Explained, meaning: str = "") -> Finding
 
 def _said(error: Explained) -> str:
     """What an error says without its remedy."""
-    if isinstance(error, JobError | TrackingError | NbaError):
+    if not isinstance(error, ReplicaError):
         return f"{error.key}: {error.problem.removesuffix('.')}."
     detail = f" ({error.detail})" if error.detail else ""
     return f"Could not {error.operation} {error.key}: {error.summary}{detail}."

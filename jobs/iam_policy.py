@@ -9,9 +9,9 @@ from replica.stores.s3 import S3Options
 
 __all__ = ["DELETED_BELOW", "Statement", "policy_document", "policy_json", "policy_statements"]
 
-DELETED_BELOW = ("backups/", "probe/", "snapshots/")
-"""Below what the app deletes: copies that retention lets go, and what a probe wrote. Never the log,
-nor anything that the log refers to."""
+DELETED_BELOW = ("backups/", "exports/", "probe/", "snapshots/")
+"""Below what the app deletes: copies that retention lets go, exports that have ended, and what a
+probe wrote. Never the log, nor anything that the log refers to."""
 
 # Regions outside of the ordinary partition, by how their names begin.
 _PARTITIONS = {
@@ -51,9 +51,12 @@ class Statement:
         return {self.operator: {self.condition_key: self.pattern}}
 
 
-def policy_statements(options: S3Options) -> tuple[Statement, ...]:
+def policy_statements(
+    options: S3Options, *, export_bucket: str | None = None, image_bucket: str | None = None
+) -> tuple[Statement, ...]:
     """What the app, its command line and its doctor do in this bucket, below this prefix.
 
+    Buckets of their own, for exports or images, get statements of their own.
     Services by other names than AWS's get no action that they are known not to know: MinIO refuses
     a whole policy for one. Theirs is the ordinary partition, whatever they call their regions, and
     no key of AWS's.
@@ -81,22 +84,44 @@ def policy_statements(options: S3Options) -> tuple[Statement, ...]:
         ),
         Statement("ExamineTheBucket", tuple(sorted(looks)), (bucket,)),
     ]
+    if export_bucket and export_bucket != options.bucket:
+        deletes = ("s3:DeleteObject",)
+        statements += _beside("Exports", partition, export_bucket, f"{prefix}exports/", deletes)
+    if image_bucket and image_bucket != options.bucket:
+        statements += _beside("Images", partition, image_bucket, f"{prefix}images/")
     if options.kms_key_id and options.is_aws:
         statements.append(_key_statement(options.kms_key_id, options.region))
     return tuple(statements)
 
 
-def policy_document(options: S3Options) -> dict[str, object]:
+def policy_document(
+    options: S3Options, *, export_bucket: str | None = None, image_bucket: str | None = None
+) -> dict[str, object]:
     """The policy as IAM takes it; one action or resource stands without brackets."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [_written(statement) for statement in policy_statements(options)],
-    }
+    statements = policy_statements(options, export_bucket=export_bucket, image_bucket=image_bucket)
+    return {"Version": "2012-10-17", "Statement": [_written(one) for one in statements]}
 
 
-def policy_json(options: S3Options) -> str:
+def policy_json(
+    options: S3Options, *, export_bucket: str | None = None, image_bucket: str | None = None
+) -> str:
     """The policy as text to paste, two blanks to a level, without a line break at its end."""
-    return json.dumps(policy_document(options), indent=2)
+    document = policy_document(options, export_bucket=export_bucket, image_bucket=image_bucket)
+    return json.dumps(document, indent=2)
+
+
+def _beside(
+    what: str, partition: str, name: str, below: str, deletes: tuple[str, ...] = ()
+) -> list[Statement]:
+    """What is done in a bucket beside the state's, below one prefix."""
+    bucket, literal = f"arn:{partition}:s3:::{name}", _literal(below)
+    looks = ("s3:ListBucket", "s3:ListBucketVersions")
+    return [
+        Statement(f"See{what}", looks, (bucket,), "StringLike", "s3:prefix", f"{literal}*"),
+        Statement(
+            f"Keep{what}", (*deletes, "s3:GetObject", "s3:PutObject"), (f"{bucket}/{literal}*",)
+        ),
+    ]
 
 
 def _written(statement: Statement) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jobs.backups import Backups
 from jobs.clock import Clock
@@ -19,7 +19,8 @@ __all__ = ["Safekeeping"]
 class Safekeeping:
     """Runs what may take as long as it likes: nothing that has to be done in time waits for it.
 
-    `state` gives the open state for an operation in words, or raises NotReady.
+    `state` gives the open state for an operation in words, or raises NotReady. `also` are further
+    jobs that are done in each turn, after the others; each decides itself whether it is due.
 
     Attributes:
         backups: the copies that are kept.
@@ -27,7 +28,14 @@ class Safekeeping:
         drills: whether it can be gone.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, state: Callable[[str], State]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        state: Callable[[str], State],
+        *,
+        also: Sequence[Callable[[], None]] = (),
+    ) -> None:
         self._state = state
         self.backups = Backups(settings, clock, state)
         self.restoring = Restoring(settings, clock, state, self.backups)
@@ -37,6 +45,7 @@ class Safekeeping:
             clock,
             settings.owner,
         )
+        self._also = tuple(also)
         self._chores = Chores()
 
     @property
@@ -45,7 +54,7 @@ class Safekeeping:
         return self._chores.error
 
     def run(self) -> None:
-        """Do what is due: the backup of the day, a restore drill.
+        """Do what is due: the backup of the day, a restore drill, and what else there is.
 
         Does nothing while the history is not here.
         """
@@ -56,7 +65,7 @@ class Safekeeping:
         # What is wrong with the store is in the replica's own account already.
         if status.last_error is None:
             # In this order: what is tried is the newest backup.
-            self._chores.run(self._keep_backups, self._drill)
+            self._chores.run(self._keep_backups, self._drill, *self._also)
 
     def stop(self) -> None:
         """Let a drill that runs end before its next request."""

@@ -1,0 +1,331 @@
+"""What the app uses of its bucket: counted at each request, kept cheaply, made into a bill.
+
+Counting costs no request. What this process has counted is in its memory, in a file beside the
+state after each turn, and in one row for it and the day in the state: written every six hours, at
+the day's end and when the process ends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from jobs.authority import Actor, require_owner
+from jobs.clock import Clock
+from jobs.configuration import Settings
+from jobs.errors import JobError, NotReady
+from jobs.side_stores import side_store
+from jobs.state import State
+from jobs.usage_file import Noted, read_noted, usage_file, write_noted
+from replica import AccessDenied, ObjectStore, ReplicaError, StoreRejected
+from replica.stores.s3 import S3Options
+from replica.stores.s3_requests import S3Request
+from replica.stores.s3_versions import VersionedStore
+from tracking.usage_catalogue import UsageRow, forget_usage, usage_rows, write_usage
+from usage.cost import Operation
+from usage.counting import Tally, billed_as, part_of
+from usage.days import UnreadableFigures, UsageDay, WriterDay, merged_days
+from usage.month import Month, month_of
+from usage.storage import Storage, StoredObject, storage_of
+
+__all__ = ["Account", "Meter", "NothingIsCounted"]
+
+_BETWEEN_ROWS: Final = timedelta(hours=6)
+_BETWEEN_LISTINGS: Final = timedelta(days=1)
+# Not in the first minutes of a process, whose visitors wait for other things.
+_AFTER_START: Final = timedelta(minutes=10)
+# The way of a process's last row into the log, when nothing more can be written about it.
+_LAST_ROW: Final = {Operation.PUT: 1, Operation.GET: 1}
+_SHOWN: Final = timedelta(days=62)
+_KEPT: Final = timedelta(days=400)
+
+
+class NothingIsCounted(JobError):
+    """The state lives in a folder, which asks nobody for anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is known of the use of the bucket.
+
+    Attributes:
+        month: the month so far.
+        days: the last two months' days, oldest first, of all processes together.
+        storage: the newest listing, None before the first.
+        unreadable: how many rows were left out, because a later version wrote them.
+        remark: what is missing of this machine's own count, "" if nothing is.
+    """
+
+    month: Month
+    days: tuple[UsageDay, ...]
+    storage: Storage | None
+    unreadable: int
+    remark: str
+
+
+class Meter:
+    """Counts what all clients of the bucket send. Any thread may use it.
+
+    `state` gives the open state for an operation in words, or raises NotReady.
+
+    Attributes:
+        writes_at_end: whether `finish` writes a row: what only looked should leave nothing in the
+            log. True by itself once something was put there.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, state: Callable[[str], State]) -> None:
+        self.writes_at_end = False
+        self._options = settings.store if isinstance(settings.store, S3Options) else None
+        # With what the meter itself asks it counts, too.
+        self._settings = self.counted(settings)
+        self._clock = clock
+        self._state = state
+        self._path = usage_file(settings.database_path)
+        self._began_at = self._now()
+        self._counting = threading.Lock()
+        self._days: dict[date, WriterDay] = {}
+        # One at a time deals with file and rows; never held across a request.
+        self._keeping = threading.Lock()
+        self._noted: Noted | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a bucket to count for."""
+        return self._options is not None
+
+    def counted(self, settings: Settings) -> Settings:
+        """The settings with which every client that is made from them is counted here."""
+        if self._options is None:
+            return settings
+        return replace(settings, store=replace(self._options, on_request=self._note))
+
+    # What happens by itself ---------------------------------------------------------------------
+
+    def keep(self) -> None:
+        """Put what was counted into the file, and do what is due: a listing, rows.
+
+        Raises NotReady, LocalError and what a listing raises.
+        """
+        if not self.is_on:
+            return
+        state = self._state("keep the count of requests")
+        with self._keeping:
+            self._save()
+        if self._is_listing_due(state):
+            self._list(state)
+        with self._keeping:
+            self._write_rows(state, self._due())
+
+    def finish(self) -> None:
+        """Write what was counted as this process ends: its disk may go with it.
+
+        Does nothing where the state is not open, or takes no changes: what was counted before is
+        in the file.
+        """
+        with suppress(NotReady, ReplicaError):
+            if self.is_on and self.writes_at_end:
+                state = self._state("keep the count of requests")
+                with self._keeping:
+                    self._foresee_last_row()
+                    self._write_rows(state, self._counted_days())
+
+    # What the owner does ------------------------------------------------------------------------
+
+    def account(self, actor: Actor) -> Account:
+        """Everything that is known; no request.
+
+        Raises NotPermitted, NotReady, NothingIsCounted, LocalError.
+        """
+        state, now = self._open(actor, "show what is used"), self._now()
+        with self._keeping:
+            noted = self._join()
+        rows, unreadable = self._rows(state, noted, (now - _SHOWN).date())
+        listings = [one.storage for _, one in rows if one.storage is not None]
+        days = merged_days(rows)
+        return Account(
+            month=month_of(days, listings, now),
+            days=tuple(days),
+            storage=max(listings, key=lambda one: one.at, default=None),
+            unreadable=unreadable,
+            remark=noted.remark,
+        )
+
+    def list_storage(self, actor: Actor) -> Storage:
+        """List the bucket now, and keep what was found.
+
+        Raises NotPermitted, NotReady, NothingIsCounted, ReplicaError.
+        """
+        state = self._open(actor, "list what is stored")
+        found = self._list(state)
+        with self._keeping:
+            self._write_rows(state, self._counted_days())
+        return found
+
+    def _open(self, actor: Actor, action: str) -> State:
+        require_owner(actor, action, self._settings.owner)
+        if not self.is_on:
+            raise NothingIsCounted(
+                action,
+                "the store",
+                "The history lives in a folder of this machine, which costs nothing.",
+                "With a bucket in the settings its use is counted.",
+            )
+        return self._state(action)
+
+    # Counting -----------------------------------------------------------------------------------
+
+    def _note(self, request: S3Request) -> None:
+        """Called after each request, in the thread that sent it."""
+        prefix = "" if self._options is None else self._options.prefix
+        part, operation = part_of(request.key, prefix), billed_as(request.operation)
+        with self._counting:
+            self._today().counts.add(
+                part,
+                operation,
+                sent_bytes=request.sent_bytes,
+                received_bytes=request.received_bytes,
+                seconds=request.seconds,
+                status=request.status,
+            )
+            if part == "log" and operation is Operation.PUT:
+                self.writes_at_end = True
+
+    def _today(self) -> WriterDay:
+        now = self._now()
+        return self._days.setdefault(now.date(), WriterDay(now))
+
+    def _foresee_last_row(self) -> None:
+        with self._counting:
+            counts = self._today().counts
+            for operation, times in _LAST_ROW.items():
+                before = counts.tally("log", operation)
+                counts.tallies["log", operation] = before + Tally(requests=times)
+
+    def _counted_days(self) -> dict[date, WriterDay]:
+        with self._counting:
+            return {day: one.copy() for day, one in self._days.items()}
+
+    # File and rows ------------------------------------------------------------------------------
+
+    def _join(self) -> Noted:
+        """Go on from what the file says; it is read once, when the state is ours."""
+        if self._noted is None:
+            noted = read_noted(self._path)
+            with self._counting:
+                for day, one in noted.days.items():
+                    if day in self._days:
+                        self._days[day].merge(one)
+                    else:
+                        self._days[day] = one
+            self._noted = replace(noted, days={})
+        return self._noted
+
+    def _save(self) -> None:
+        noted = self._join()
+        write_noted(self._path, replace(noted, days=self._counted_days()))
+
+    def _due(self) -> dict[date, WriterDay]:
+        """Of which days a row has to be written now."""
+        now, noted, days = self._now(), self._join(), self._counted_days()
+        today = days.get(now.date())
+        if today is not None:
+            written_at, storage = noted.written_at, today.storage
+            # Others have to know, or they would list it too.
+            listed = storage is not None and (written_at is None or storage.at > written_at)
+            # A time of a clock that has gone back since says nothing.
+            since_last = now - (written_at or today.since)
+            if not listed and timedelta(0) <= since_last < _BETWEEN_ROWS:
+                del days[now.date()]
+        return days
+
+    def _write_rows(self, state: State, days: dict[date, WriterDay]) -> None:
+        if not days:
+            return
+        now = self._now()
+        # In this order: what a row says must not be more than what the file goes on from.
+        self._save()
+        noted = self._join()
+        with state.replica.transaction() as transaction:
+            for one in days.values():
+                one.transactions += (transaction.id,)
+            rows = [UsageRow(day, noted.writer_id, one.text()) for day, one in days.items()]
+            write_usage(transaction, rows)
+            forget_usage(transaction, (now - _KEPT).date())
+        self._noted = replace(noted, written_at=now)
+        with self._counting:
+            for day, one in days.items():
+                if day < now.date():
+                    del self._days[day]
+                else:
+                    self._days[day].transactions = one.transactions
+        self._save()
+
+    def _rows(
+        self, state: State, noted: Noted, since: date
+    ) -> tuple[list[tuple[date, WriterDay]], int]:
+        """All rows from a day on, in place of this process's own what it has counted by now."""
+        own, unreadable = self._counted_days(), 0
+        found = [(day, one) for day, one in own.items() if day >= since]
+        with state.replica.read() as connection:
+            rows = usage_rows(connection, since)
+        for row in rows:
+            if row.writer_id == noted.writer_id and row.day in own:
+                continue
+            try:
+                found.append((row.day, WriterDay.of_text(row.figures)))
+            except UnreadableFigures:
+                unreadable += 1
+        return found, unreadable
+
+    # What is stored -----------------------------------------------------------------------------
+
+    def _is_listing_due(self, state: State) -> bool:
+        now = self._now()
+        if now < self._began_at + _AFTER_START:
+            return False
+        with self._keeping:
+            noted = self._join()
+        rows, _ = self._rows(state, noted, (now - 2 * _BETWEEN_LISTINGS).date())
+        made_at = max((one.storage.at for _, one in rows if one.storage is not None), default=None)
+        return made_at is None or not timedelta(0) <= now - made_at < _BETWEEN_LISTINGS
+
+    def _list(self, state: State) -> Storage:
+        objects, has_older = [], True
+        for store, prefix in self._places(state):
+            found, complete = _objects_of(store, prefix)
+            objects += found
+            has_older = has_older and complete
+        storage = storage_of(objects, self._now(), has_older=has_older)
+        with self._counting:
+            self._today().storage = storage
+        return storage
+
+    def _places(self, state: State) -> Iterator[tuple[ObjectStore, str]]:
+        """What has to be listed: all of the state's own store, and what is kept beside it."""
+        own = state.storage.store
+        yield own, ""
+        beside = (
+            (self._settings.export_bucket, "exports/"),
+            (self._settings.image_bucket, "images/"),
+        )
+        for name, prefix in beside:
+            store = side_store(self._settings, own, name)
+            if store is not own:
+                yield store, prefix
+
+    def _now(self) -> datetime:
+        return self._clock().astimezone(UTC)
+
+
+def _objects_of(store: ObjectStore, prefix: str) -> tuple[list[StoredObject], bool]:
+    """Everything below a prefix, and whether older versions are among it."""
+    if isinstance(store, VersionedStore):
+        # Not every service knows versions, and an older policy may not allow to list them.
+        with suppress(AccessDenied, StoreRejected):
+            kept = store.kept_versions(prefix)
+            return [StoredObject(one.key, one.size_bytes, one.is_current) for one in kept], True
+    return [StoredObject(info.key, info.size_bytes) for info in store.list(prefix)], False
