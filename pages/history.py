@@ -19,5 +19,5 @@ st.page_link(
     label="How good they were: Track Record",
     icon=":material/query_stats:",
 )
-show_history(log, frame.zone, frame.application.known_dates())
+show_history(frame, log)
 show_results_import(frame)

@@ -21,7 +21,9 @@ __all__ = [
     "GAIN",
     "PALETTE",
     "PROJECTED",
+    "Drawable",
     "show_chart",
+    "vega_lite",
 ]
 
 PROJECTED: Final = "#2f7fd0"
@@ -54,9 +56,12 @@ BASELINE_DASH: Final = (4, 3)
 
 _FONT_PIXELS: Final = 12
 
+Drawable = alt.Chart | alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.VConcatChart
+"""A chart of any make that Altair has."""
+
 
 def show_chart(
-    chart: alt.Chart | alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.VConcatChart,
+    chart: Drawable,
     alt_text: str,
     *,
     data: pd.DataFrame | None = None,
@@ -81,6 +86,12 @@ def show_chart(
             type="tertiary",
             key=f"download_{key or file_name}",
         )
+
+
+def vega_lite(chart: Drawable) -> dict[str, Any]:
+    """What `show_chart` draws as a Vega-Lite specification, with its numbers in it."""
+    specification: dict[str, Any] = _dressed(chart).to_dict()
+    return specification
 
 
 def _dressed(chart: Any) -> Any:

@@ -34,9 +34,13 @@ PAGES = (
     ("pages/lines.py", "Your Lines", ":material/balance:"),
     ("pages/sync.py", "Sync", ":material/cloud_sync:"),
     ("pages/backups.py", "Backups", ":material/settings_backup_restore:"),
+    ("pages/sharing.py", "Sharing", ":material/share:"),
+    ("pages/usage.py", "Usage", ":material/payments:"),
     ("pages/setup.py", "Setup", ":material/settings:"),
 )
-OWNERS_PAGES = frozenset({"pages/backups.py", "pages/setup.py"})
+OWNERS_PAGES = frozenset(
+    {"pages/backups.py", "pages/sharing.py", "pages/usage.py", "pages/setup.py"}
+)
 """Not in a visitor's list; whoever opens one by its address is told to sign in."""
 
 

@@ -71,6 +71,7 @@ def _show_card(
     frame: Frame, forecast: GameProjection, outcome: Outcome, names: Mapping[int, str]
 ) -> None:
     game, home_chance = forecast.game, forecast.home_win_probability
+    pictures = frame.application.pictures
     away_wins, home_wins = percent(1 - home_chance), percent(home_chance)
     st.markdown(f"### {plain(game_name(forecast))}")
     about = [
@@ -83,7 +84,13 @@ def _show_card(
     away_name = names.get(game.away_team_id, game.away_team)
     home_name = names.get(game.home_team_id, game.home_team)
     st.image(
-        chance_banner(game.away_team, game.home_team, home_chance),
+        chance_banner(
+            game.away_team,
+            game.home_team,
+            home_chance,
+            away_mark=pictures.team(game.away_team_id, game.away_team),
+            home_mark=pictures.team(game.home_team_id, game.home_team),
+        ),
         width="stretch",
         alt=f"Chance to win: {away_name} {away_wins}, {home_name} {home_wins}",
     )

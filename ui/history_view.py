@@ -7,9 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import partial
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
-import pandas as pd
 import streamlit as st
 
 from nba.stats import STATS, Stat
@@ -26,7 +24,9 @@ from prediction_tracking import (
 from ui.addresses import asked_choices, asked_date, player_address, read_or_warn
 from ui.filter_fields import ORIGINS, date_field, field_row, origin_field, version_field
 from ui.formats import plain, short_date
-from ui.frame import FIELD_PIXELS
+from ui.frame import FIELD_PIXELS, Frame
+from ui.history_table import history_table
+from ui.shared_history import share_history
 from ui.tables import STAT_LABELS
 
 __all__ = ["PAGE_ROWS", "show_history"]
@@ -39,21 +39,6 @@ _TURN: Final = threading.Lock()
 """Held while a file is written: a million rows take some hundred megabytes."""
 _LONGEST_NAME: Final = 60
 
-_SHOWN: Final = {
-    "slate_date": "Date",
-    "player_name": "Player",
-    "team": "Team",
-    "opponent": "Against",
-    "stat": "Stat",
-    "mean": "Projected",
-    "floor": "Floor",
-    "ceiling": "Ceiling",
-    "actual": "Actual",
-    "in_track_record": "Counts",
-    "saved": "Saved",
-    "logged_at": "Logged",
-    "model_version": "Model",
-}
 _COLUMN_SETTINGS: Final = {
     "Projected": st.column_config.NumberColumn(format="%.1f", help="Mean, in the unit of the stat"),
     "Floor": st.column_config.NumberColumn(format="%.1f", help="10th percentile"),
@@ -66,11 +51,9 @@ _COLUMN_SETTINGS: Final = {
 _FILES: Final = ("CSV", "Parquet")
 
 
-def show_history(log: PredictionLog, zone: ZoneInfo, dates: tuple[date, date]) -> None:
-    """Filters, one page of rows, and the download of all of them.
-
-    `dates` are the first and the last slate date that can be asked for.
-    """
+def show_history(frame: Frame, log: PredictionLog) -> None:
+    """Filters, one page of rows, and all of them to download or to share."""
+    zone, dates = frame.zone, frame.application.known_dates()
     filters = _filters(log, dates)
     if filters.since and filters.until and filters.since > filters.until:
         st.warning(
@@ -92,7 +75,7 @@ def show_history(log: PredictionLog, zone: ZoneInfo, dates: tuple[date, date]) -
     if filters.player:
         _link_to_player(page)
     st.dataframe(
-        _table(page.frame, zone),
+        history_table(page.frame, zone),
         alt="Logged predictions",
         hide_index=True,
         width="stretch",
@@ -100,6 +83,7 @@ def show_history(log: PredictionLog, zone: ZoneInfo, dates: tuple[date, date]) -
         column_config=_COLUMN_SETTINGS,
     )
     _download(log, filters, page)
+    share_history(frame, log, filters)
 
 
 # Filters ------------------------------------------------------------------------------------------
@@ -282,14 +266,6 @@ def _link_to_player(page: HistoryPage) -> None:
             icon=":material/person:",
             query_params=parameters,
         )
-
-
-def _table(frame: pd.DataFrame, zone: ZoneInfo) -> pd.DataFrame:
-    table = frame[list(_SHOWN)].rename(columns=_SHOWN)
-    table["Stat"] = table["Stat"].map(STAT_LABELS)
-    logged = pd.to_datetime(table["Logged"], utc=True).dt.tz_convert(zone)
-    table["Logged"] = logged.dt.strftime("%Y-%m-%d %H:%M %Z")
-    return table
 
 
 # Files --------------------------------------------------------------------------------------------

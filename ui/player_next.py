@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -28,7 +29,7 @@ from ui.player_charts import (
 from ui.tables import MARKET_LABELS, UNITS
 from ui.why import chances
 
-__all__ = ["LINE", "show_next"]
+__all__ = ["LINE", "NextGame", "show_next"]
 
 LINE: Final = "line"
 """The parameter, and the field's key, with the number that may be passed."""
@@ -38,7 +39,18 @@ _METRIC_PIXELS: Final = 165
 _NOT_EXPECTED: Final = (Availability.OUT, Availability.DOUBTFUL)
 
 
-def show_next(frame: Frame, person: Person, game: ScheduledGame | None, market: Market) -> None:
+@dataclass(frozen=True, slots=True)
+class NextGame:
+    """A player's next game, what is projected of him, and the line that the page asks about."""
+
+    game: ScheduledGame
+    player: PlayerProjection
+    line: float
+
+
+def show_next(
+    frame: Frame, person: Person, game: ScheduledGame | None, market: Market
+) -> NextGame | None:
     """Draw the projection of a player's next game, or say why there is none."""
     if game is None:
         st.subheader("Next game")
@@ -48,7 +60,7 @@ def show_next(frame: Frame, person: Person, game: ScheduledGame | None, market: 
             f"{reason} {team}to come is known. His earlier games are below.",
             icon=":material/event_busy:",
         )
-        return
+        return None
     day = full_date(game.slate_date)
     st.subheader(f"Next game · {game.away_team} @ {game.home_team}")
     when = f"{day} (US Eastern)"
@@ -56,8 +68,10 @@ def show_next(frame: Frame, person: Person, game: ScheduledGame | None, market: 
         when = f"{day}, tip-off {clock_time(game.tipoff_utc, frame.zone, game.slate_date)}"
     st.caption(when)
     player = _projected(frame, person, game)
+    shown = None
     if player is not None:
-        _show_projection(frame, player, game.slate_date, market)
+        line = _show_projection(frame, player, game.slate_date, market)
+        shown = NextGame(game, player, line)
     # Only with its address a page of the app can be told what to show.
     st.page_link(
         "pages/todays_games.py",
@@ -65,6 +79,7 @@ def show_next(frame: Frame, person: Person, game: ScheduledGame | None, market: 
         icon=":material/sports_basketball:",
         query_params={DATE: game.slate_date.isoformat()},
     )
+    return shown
 
 
 def _projected(frame: Frame, person: Person, game: ScheduledGame) -> PlayerProjection | None:
@@ -95,7 +110,8 @@ def _projected(frame: Frame, person: Person, game: ScheduledGame) -> PlayerProje
 
 def _show_projection(
     frame: Frame, player: PlayerProjection, slate_date: date, market: Market
-) -> None:
+) -> float:
+    """Draw it; the line that the page asks about."""
     if player.availability == Availability.QUESTIONABLE:
         st.warning("Listed as questionable.", icon=":material/personal_injury:")
     unit, band = UNITS[market], player.bands[market]
@@ -126,6 +142,7 @@ def _show_projection(
         )
     if player.from_prior:
         st.caption("Fewer than ten NBA games: blended with his position's average.")
+    return line
 
 
 def _line(default: float, unit: str) -> float:

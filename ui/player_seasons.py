@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
@@ -33,7 +34,7 @@ from ui.player_tables import (
 from ui.record_words import aim_sentence
 from ui.tables import MARKET_LABELS, UNITS
 
-__all__ = ["show_seasons"]
+__all__ = ["ShownSeason", "show_seasons"]
 
 _ORIGIN: Final = "origin"
 _ORIGINS: Final[Mapping[str, Origin]] = {"Live": Origin.LIVE, "Replay": Origin.REPLAY}
@@ -43,10 +44,29 @@ _FEW: Final = 20
 _LOG_PIXELS: Final = 528
 
 
+@dataclass(frozen=True, slots=True)
+class ShownSeason:
+    """A season as it is chosen on a player's page.
+
+    Attributes:
+        season: such as 2024-25.
+        projections: whose projections stand beside his games, "Live" or "Replay".
+        rows: his `game_rows` of the season.
+        career: those of all seasons.
+        opponent: whom he meets next, "" without one.
+    """
+
+    season: str
+    projections: str
+    rows: pd.DataFrame
+    career: pd.DataFrame
+    opponent: str
+
+
 def show_seasons(
     frame: Frame, person: Person, market: Market, finals: Scores, opponent: str
-) -> None:
-    """A season's chart and figures, splits and game log."""
+) -> ShownSeason | None:
+    """A season's chart and figures, splits and game log; None if nothing is known of him."""
     st.subheader("Season")
     reference, log = frame.application.reference, frame.application.predictions
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -64,7 +84,7 @@ def show_seasons(
             "What is projected for him is logged by itself on the day of his next game.",
             icon=":material/event_busy:",
         )
-        return
+        return None
     # A season that has not begun for him says least.
     begun = seasons_of(rows[rows["played"]])
     with place:
@@ -86,6 +106,7 @@ def show_seasons(
         st.caption("Points, rebounds and assists are logged each, not their sum: it has no range.")
     _show_splits(frame, of_season, rows, opponent)
     _show_log(frame, person, of_season, market, season)
+    return ShownSeason(season, label, of_season, rows, opponent)
 
 
 def _logged(

@@ -23,6 +23,7 @@ __all__ = [
     "game_log",
     "game_rows",
     "log_csv",
+    "log_frame",
     "record_of",
     "seasons_of",
     "splits_table",
@@ -282,10 +283,14 @@ def _saved(rows: pd.DataFrame, stat: Stat) -> list[str | None]:
     ]
 
 
+def log_frame(rows: pd.DataFrame) -> pd.DataFrame:
+    """`game_rows` as they leave the app: all stats and all bands, `game_date` a date."""
+    return rows.assign(game_date=rows["game_date"].dt.date)
+
+
 def log_csv(rows: pd.DataFrame) -> bytes:
-    """`game_rows` as CSV (UTF-8) with a header: all stats and all bands, oldest game first."""
-    table = rows.assign(game_date=rows["game_date"].dt.date)
-    return table.to_csv(index=False).encode()
+    """`log_frame` as CSV (UTF-8) with a header, oldest game first."""
+    return log_frame(rows).to_csv(index=False).encode()
 
 
 def splits_table(

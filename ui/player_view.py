@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from jobs.player import Person, Scores, bundled_scores, next_game, people
 from nba.errors import NbaError
@@ -17,12 +18,13 @@ from prediction_tracking import PredictionLog
 from tracking.frames import fold
 from tracking.player_season import learned_scores
 from ui.addresses import PLAYER, asked_player, player_address, read_or_warn
-from ui.badges import team_badge
+from ui.badges import player_badge, team_badge
 from ui.formats import plain
 from ui.frame import Frame
 from ui.player_fields import content_of, forget_line, market_field
 from ui.player_next import show_next
 from ui.player_seasons import show_seasons
+from ui.shared_player import share_player
 
 __all__ = ["show_player"]
 
@@ -44,17 +46,41 @@ def show_player(frame: Frame) -> None:
     market = market_field()
     finals = _scores(reference, log, content)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if person.team:
-            st.image(team_badge(person.team), alt=f"Badge of {person.team}")
+        place = st.empty()
+        is_shown = _show_portrait(frame, person, place)
+        _show_team(frame, person)
         st.header(plain(person.name))
     about = " · ".join(part for part in (person.team or "no team", person.position) if part)
     st.caption(about)
     game = next_game(frame.application, person.team_id, finals)
-    show_next(frame, person, game, market)
+    coming = show_next(frame, person, game, market)
     opponent = ""
     if game is not None:
         opponent = game.away_team if game.home_team_id == person.team_id else game.home_team
-    show_seasons(frame, person, market, finals, opponent)
+    season = show_seasons(frame, person, market, finals, opponent)
+    if season is not None:
+        share_player(frame, person, market, season, coming)
+    if not is_shown:
+        # It is looked for beside all this, and may have come meanwhile.
+        _show_portrait(frame, person, place)
+
+
+def _show_portrait(frame: Frame, person: Person, place: DeltaGenerator) -> bool:
+    """Where there are pictures of players, his or a badge; whether that is all there will be."""
+    pictures = frame.application.pictures
+    if not pictures.shows_players:
+        return True
+    portrait = pictures.player(person.player_id)
+    what = "Badge" if portrait is None else "Portrait"
+    badge = player_badge(person.name, person.team, portrait)
+    place.image(badge, alt=f"{what} of {person.name}")
+    return portrait is not None
+
+
+def _show_team(frame: Frame, person: Person) -> None:
+    if person.team_id is not None:
+        mark = frame.application.pictures.team(person.team_id, person.team)
+        st.image(team_badge(person.team, mark), alt=f"Badge of {person.team}")
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

@@ -8,7 +8,13 @@ import streamlit as st
 from nba.stats import COUNTS, Stat
 from tracking.scoring_figures import GroupScore
 from ui.charts import show_chart
-from ui.record_charts import calibration_chart, means_chart, quantiles_frame, quantiles_words
+from ui.record_charts import (
+    calibration_chart,
+    means_chart,
+    means_words,
+    quantiles_frame,
+    quantiles_words,
+)
 from ui.tables import UNITS
 
 __all__ = ["show_calibration"]
@@ -25,10 +31,7 @@ def show_calibration(values: pd.DataFrame, stat: Stat, score: GroupScore) -> Non
             _show_quantiles(quantiles, stat)
     with second:
         st.markdown("**Are high projections too high?**")
-        words = (
-            f"On average {score.mean:.2f} {unit} were projected and {score.actual:.2f} came "
-            f"({score.bias:+.2f})."
-        )
+        words = means_words(score, unit)
         show_chart(means_chart(values, unit), words, data=values, file_name="means.csv")
         st.caption(words)
 

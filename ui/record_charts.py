@@ -10,7 +10,7 @@ import pandas as pd
 
 from nba.stats import COUNTS, Stat
 from tracking.scoring_figures import GroupScore
-from tracking.scoring_wins import MODEL, ReliabilityBin
+from tracking.scoring_wins import MODEL, ReliabilityBin, WinScore
 from ui.charts import BAND_OPACITY, BASELINE, BASELINE_DASH, PROJECTED
 from ui.formats import percent
 
@@ -19,11 +19,14 @@ __all__ = [
     "coverage_chart",
     "date_chart",
     "error_chart",
+    "error_words",
     "means_chart",
+    "means_words",
     "quantiles_frame",
     "quantiles_words",
     "reliability_chart",
     "reliability_frame",
+    "reliability_words",
 ]
 
 Drawn = alt.LayerChart | alt.FacetChart
@@ -70,6 +73,16 @@ def date_chart(frame: pd.DataFrame, unit: str) -> Drawn:
         )
     )
     return alt.layer(area, drawn).properties(height=_HEIGHT)
+
+
+def error_words(frame: pd.DataFrame, by: str, unit: str) -> str:
+    """The errors of `group_frame` in words; `by` says how they are grouped, such as "by date"."""
+    known = frame.dropna(subset=["ewma_8_error"])
+    better = int((known["error_on_these_rows"] < known["ewma_8_error"]).sum())
+    return (
+        f"Average error in {unit} {by}: {frame['error'].min():.2f} to {frame['error'].max():.2f}. "
+        f"The model's is smaller than that of EWMA 8 in {better} of {len(known)}."
+    )
 
 
 def error_chart(frame: pd.DataFrame, by: str, unit: str) -> Drawn:
@@ -224,6 +237,14 @@ def means_chart(frame: pd.DataFrame, unit: str) -> Drawn:
     return alt.layer(_diagonal(0.0, most, "projected", "actual"), dots).properties(height=_HEIGHT)
 
 
+def means_words(score: GroupScore, unit: str) -> str:
+    """What `means_chart` shows, over all rows."""
+    return (
+        f"On average {score.mean:.2f} {unit} were projected and {score.actual:.2f} came "
+        f"({score.bias:+.2f})."
+    )
+
+
 def reliability_frame(bins: Mapping[str, Sequence[ReliabilityBin]]) -> pd.DataFrame:
     """One row a bin of the model and of Elo; shares from 0 to 1."""
     rows = [
@@ -273,6 +294,16 @@ def reliability_chart(frame: pd.DataFrame) -> Drawn:
     )
     return alt.layer(_diagonal(0.0, 1.0, "given", "happened"), rules, dots).properties(
         height=_HEIGHT
+    )
+
+
+def reliability_words(wins: WinScore) -> str:
+    """What `reliability_chart` shows of the model."""
+    bins = wins.reliability["model"]
+    holds = sum(one.band.low <= one.given <= one.band.high for one in bins)
+    return (
+        f"The model's chances lie within what chance alone would do in {holds} of {len(bins)} "
+        f"groups, over {wins.n:,} games."
     )
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from tracking.scoring_wins import WinScore
 from ui.charts import show_chart
-from ui.record_charts import reliability_chart, reliability_frame
+from ui.record_charts import reliability_chart, reliability_frame, reliability_words
 from ui.record_downloads import download_button
 from ui.record_tables import wins_table
 
@@ -34,16 +34,6 @@ def show_winners(wins: WinScore) -> None:
     download_button("Download the winners' figures as CSV", table, "winners.csv")
     bins = reliability_frame(wins.reliability)
     st.markdown("**Do seventy per cent win seven times in ten?**")
-    show_chart(
-        reliability_chart(bins), _reliability_words(wins), data=bins, file_name="reliability.csv"
-    )
-    st.caption(_reliability_words(wins))
-
-
-def _reliability_words(wins: WinScore) -> str:
-    bins = wins.reliability["model"]
-    holds = sum(one.band.low <= one.given <= one.band.high for one in bins)
-    return (
-        f"The model's chances lie within what chance alone would do in {holds} of {len(bins)} "
-        f"groups, over {wins.n:,} games."
-    )
+    words = reliability_words(wins)
+    show_chart(reliability_chart(bins), words, data=bins, file_name="reliability.csv")
+    st.caption(words)

@@ -8,14 +8,14 @@ import streamlit as st
 
 from nba.stats import COUNTS, Stat
 
-__all__ = ["WHEN_IT_COUNTS", "aim_sentence", "show_how_we_score"]
+__all__ = ["HOW_WE_SCORE", "WHEN_IT_COUNTS", "aim_sentence", "show_how_we_score"]
 
 WHEN_IT_COUNTS: Final = (
     "a live prediction counts once it was saved before tip-off and the result is known"
 )
 """What a record without a figure waits for."""
 
-_WORDS: Final = """
+HOW_WE_SCORE: Final = """
 **What counts.** A live prediction counts if it was in the store before its game's tip-off, by the
 store's clock and not by ours. Of several the last such one counts. Predictions are only ever
 added: none is changed or taken back, and a corrected box score corrects every figure here.
@@ -48,6 +48,7 @@ better from worse by.
 **Best calls** are those in which we were nearer than the season average by most, **worst misses**
 those in which we were farthest off. Both lists are made by the same program and nobody chooses.
 """
+"""The rules in Markdown, a paragraph each; nothing of it but ** is marked."""
 
 
 def aim_sentence(stat: Stat) -> str:
@@ -63,4 +64,4 @@ def aim_sentence(stat: Stat) -> str:
 def show_how_we_score() -> None:
     """The rules, folded away."""
     with st.expander("How we score ourselves", icon=":material/rule:"):
-        st.markdown(_WORDS)
+        st.markdown(HOW_WE_SCORE)

@@ -18,6 +18,7 @@ from jobs.errors import EXPLAINED, ConfigurationError
 from jobs.examination import examine, examine_settings
 from jobs.findings import Examination, Finding, FindingLevel
 from jobs.iam_policy import policy_json
+from jobs.pictures import Pictures
 from replica.stores.s3 import S3Options
 from ui.formats import moment, plain
 from ui.frame import Frame
@@ -49,7 +50,7 @@ def show_setup(frame: Frame) -> None:
     if not frame.actor.is_owner:
         st.info(f"This page is the owner's. {plain(sign_in_remedy(settings.owner))}")
         return
-    _show_settings(settings)
+    _show_settings(settings, frame.application.pictures)
     _show_examination(frame)
     _show_policy(settings)
 
@@ -57,12 +58,14 @@ def show_setup(frame: Frame) -> None:
 # What is set --------------------------------------------------------------------------------------
 
 
-def _show_settings(settings: Settings) -> None:
+def _show_settings(settings: Settings, pictures: Pictures) -> None:
     st.header("Settings")
     for finding in examine_settings(settings):
         if finding.fix:
             _show_finding(finding)
-    rows = list(_rows(settings))
+    for place, problem in sorted(pictures.problems.items()):
+        st.warning(f"**Pictures**, {place}: {plain(str(problem))}", icon=":material/image:")
+    rows = [*_rows(settings), ("Pictures", _pictures_words(settings, pictures))]
     table = pd.DataFrame(
         {
             "Setting": [name for name, _ in rows],
@@ -101,6 +104,15 @@ def _bucket_rows(options: S3Options) -> Iterator[tuple[str, str]]:
     yield "Access key", "in the secrets" if options.access_key_id else "this machine's own identity"
     own = "aws:kms, with a key of your own" if options.kms_key_id else "AES256"
     yield "Encryption asked for", options.encryption or own
+
+
+def _pictures_words(settings: Settings, pictures: Pictures) -> str:
+    if not settings.images.hosts:
+        return "drawn here: no host is chosen"
+    wanted = {"players": pictures.shows_players, "teams": pictures.shows_teams}
+    whose = " and ".join(name for name, are_shown in wanted.items() if are_shown)
+    failing = ", not all well" if pictures.problems else ""
+    return f"{whose} from {', '.join(settings.images.hosts)}; {pictures.held} here{failing}"
 
 
 def _owner_words(settings: Settings) -> str:
@@ -203,10 +215,15 @@ def _show_policy(settings: Settings) -> None:
                 "of its user or role. MinIO takes it as it stands; Cloudflare R2 has tokens "
                 "instead, with Object Read & Write for this bucket."
             )
-            st.code(policy_json(options), language=None)
+            policy = policy_json(
+                options,
+                export_bucket=settings.export_bucket,
+                image_bucket=settings.image_bucket,
+            )
+            st.code(policy, language=None)
             st.download_button(
                 "Download the policy",
-                policy_json(options),
+                policy,
                 "nba-daily-policy.json",
                 "application/json",
                 icon=":material/download:",

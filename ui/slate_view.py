@@ -26,6 +26,7 @@ from ui.lines import show_lines_of
 from ui.log_lines import slate_line
 from ui.missing_history import has_incomplete_settings
 from ui.record_line import show_record_line
+from ui.shared_slate import share_slate
 from ui.slate_players import show_players
 from ui.tables import games_columns, games_table
 from ui.what_if import show_short_teams, show_what_if
@@ -37,7 +38,8 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
     """Draw the slate of `slate_date` (US Eastern)."""
     is_past = tonight is None or slate_date < tonight
     runs = _runs_of(frame.application.predictions, slate_date, is_past=is_past)
-    st.header(f"{_kind(frame, slate_date, tonight, runs)} · {full_date(slate_date)}")
+    kind = _kind(frame, slate_date, tonight, runs)
+    st.header(f"{kind} · {full_date(slate_date)}")
     try:
         projection = frame.application.projection(slate_date)
     except UnknownSlate as error:
@@ -89,6 +91,13 @@ def show_slate(frame: Frame, slate_date: date, tonight: date | None) -> None:
     show_players(frame, projection, {one.game.game_id for one in games_shown}, outcome)
     show_lines_of(slate_date)
     show_what_if(frame, projection)
+    share_slate(
+        frame,
+        projection,
+        outcome,
+        kind=kind,
+        logged=slate_line(runs[0], projection.games, counting, frame.zone) if runs else "",
+    )
 
 
 def _chosen_games(projection: SlateProjection) -> list[GameProjection]:

@@ -7,7 +7,6 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from jobs.errors import EXPLAINED
@@ -23,7 +22,7 @@ from ui.filter_fields import ORIGINS, date_field, field_row, origin_field, versi
 from ui.formats import percent, short_date
 from ui.frame import Frame
 from ui.record_calibration import show_calibration
-from ui.record_charts import coverage_chart, date_chart, error_chart
+from ui.record_charts import coverage_chart, date_chart, error_chart, error_words
 from ui.record_downloads import download_button
 from ui.record_tables import (
     best_baseline,
@@ -39,6 +38,7 @@ from ui.record_tables import (
 )
 from ui.record_winners import show_winners
 from ui.record_words import WHEN_IT_COUNTS, aim_sentence, show_how_we_score
+from ui.shared_record import share_track_record
 from ui.tables import STAT_LABELS, UNITS
 
 __all__ = ["show_track_record"]
@@ -105,6 +105,7 @@ def _show(frame: Frame, scoring: Scoring) -> None:
     st.caption("Each version over its own slates: no two of them faced the same games.")
     download_button("Download the model versions as CSV", versions, "model-versions.csv")
     show_how_we_score()
+    share_track_record(frame, scoring, choice, record, stat)
 
 
 def _is_brought_up_to_date(frame: Frame, scoring: Scoring) -> bool:
@@ -289,10 +290,10 @@ def _show_groups(scoring: Scoring, choice: Choice, detail: StatDetail) -> None:
     frame = group_frame(groups, detail.stat, by)
     if is_by_date:
         st.markdown(f"**Error by {detail.period}**")
-        show_chart(date_chart(frame, unit), _error_words(frame, f"by {detail.period}", unit))
+        show_chart(date_chart(frame, unit), error_words(frame, f"by {detail.period}", unit))
     else:
         st.markdown(f"**Error by {_BY_WORDS[by]}**")
-        show_chart(error_chart(frame, by, unit), _error_words(frame, f"by {_BY_WORDS[by]}", unit))
+        show_chart(error_chart(frame, by, unit), error_words(frame, f"by {_BY_WORDS[by]}", unit))
     words = _BY_WORDS.get(by, detail.period)
     if not is_by_date and frame["in_range"].notna().any():
         st.markdown(f"**Share in range by {words}**")
@@ -304,15 +305,6 @@ def _show_groups(scoring: Scoring, choice: Choice, detail: StatDetail) -> None:
         )
         st.caption(aim_sentence(detail.stat))
     download_button(f"Download {STAT_LABELS[detail.stat]} by {words} as CSV", frame, f"by-{by}.csv")
-
-
-def _error_words(frame: pd.DataFrame, by: str, unit: str) -> str:
-    known = frame.dropna(subset=["ewma_8_error"])
-    better = int((known["error_on_these_rows"] < known["ewma_8_error"]).sum())
-    return (
-        f"Average error in {unit} {by}: {frame['error'].min():.2f} to {frame['error'].max():.2f}. "
-        f"The model's is smaller than that of EWMA 8 in {better} of {len(known)}."
-    )
 
 
 def _show_calls(detail: StatDetail) -> None:
