@@ -5,7 +5,7 @@ server; see `tests/season_of_use.py`. Requests are those in the server's own log
 the looks for news are not sent but added, one GET each. Stored bytes are those of every version
 that was put, for as long as the rules of infra/ let it be; now and then the server's own listing
 has to agree with them. Beside them stand the calls that the app counted itself and what
-`jobs/cost_estimate.py` expected. Prints a table and writes season_cost.json beside this file.
+`usage/cost_estimate.py` expected. Prints a table and writes season_cost.json beside this file.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from jobs.cost import MONTH, S3, Operation, Usage, bill_of, stored_byte_months
-from jobs.cost_estimate import Habits, Sizes, expected_usage
 from tests.season_counts import Day, Season, StoredVersions, paid_versions
 from tests.season_of_use import play_season
+from usage.cost import MONTH, S3, Operation, Usage, bill_of, stored_byte_months
+from usage.cost_estimate import Habits, Sizes, expected_usage
 
 __all__ = ["NotTheSame", "figures_of", "main", "table"]
 

@@ -7,7 +7,7 @@ else raises ValueError, so that nothing is passed over.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,8 @@ def cloudformation(**parameters: object) -> dict[str, dict[str, Any]]:
     unknown = parameters.keys() - known.keys()
     if unknown:
         raise ValueError(f"no such parameters: {unknown}")
-    stack = _Stack({**known, "BucketName": BUCKET, **parameters}, template["Conditions"])
+    filled = {**known, "BucketName": BUCKET, **parameters}
+    stack = _Stack(filled, template["Conditions"], template["Resources"])
     made = {
         name: one
         for name, one in template["Resources"].items()
@@ -78,9 +79,16 @@ def cloudformation(**parameters: object) -> dict[str, dict[str, Any]]:
 
 
 class _Stack:
-    def __init__(self, parameters: Values, conditions: Mapping[str, Any]) -> None:
+    def __init__(
+        self, parameters: Values, conditions: Mapping[str, Any], resources: Collection[str]
+    ) -> None:
         self._parameters = parameters
         self._conditions = conditions
+        self._resources = resources
+        self._arns = {
+            "Bucket.Arn": BUCKET_ARN,
+            "ExportBucket.Arn": f"arn:aws:s3:::{parameters['ExportBucketName']}",
+        }
 
     def holds(self, name: str) -> bool:
         return bool(self.resolved(self._conditions[name]))
@@ -106,8 +114,8 @@ class _Stack:
                 return self._parameters.get(given, f"<{given}>" if given != "Bucket" else BUCKET)
             case "Condition", str():
                 return self.holds(given)
-            case "Fn::GetAtt", ["Bucket", "Arn"]:
-                return BUCKET_ARN
+            case "Fn::GetAtt", [_, _]:
+                return self._named(".".join(given))
             case "Fn::Sub", str():
                 return _IN_TEXT.sub(lambda found: self._named(found[1]), given)
             case "Fn::If", [condition, yes, no]:
@@ -121,7 +129,11 @@ class _Stack:
         raise ValueError(f"not understood: {name} {given}")
 
     def _named(self, name: str) -> str:
-        return BUCKET_ARN if name == "Bucket.Arn" else str(self._parameters[name])
+        if name in self._arns:
+            return self._arns[name]
+        if name.startswith("AWS::") or name.split(".")[0] in self._resources:
+            return f"<{name}>"
+        return str(self._parameters[name])
 
 
 # Terraform ---------------------------------------------------------------------------------------
@@ -145,21 +157,21 @@ def terraform_variables() -> dict[str, dict[str, Any]]:
 
 
 def terraform(**variables: object) -> dict[str, dict[str, Any]]:
-    """What main.tf makes with these variables, by address ("data." before a document's)."""
+    """What is made with these variables, by address ("data." before a document's)."""
     known = {name: one.get("default") for name, one in terraform_variables().items()}
     unknown = variables.keys() - known.keys()
     if unknown:
         raise ValueError(f"no such variables: {unknown}")
     plan = _Plan({**known, "bucket_name": BUCKET, **variables})
-    parsed = parse_terraform("main.tf")
     made: dict[str, dict[str, Any]] = {}
-    for before, kind in (("", "resource"), ("data.", "data")):
-        for block in parsed[kind]:
-            for of, named in block.items():
-                for name, body in named.items():
-                    found = plan.resolved(body)
-                    if found.pop("count", 1):
-                        made[f"{before}{of}.{name}"] = found
+    for parsed in (parse_terraform("main.tf"), parse_terraform("exports.tf")):
+        for before, kind in (("", "resource"), ("data.", "data")):
+            for block in parsed[kind]:
+                for of, named in block.items():
+                    for name, body in named.items():
+                        found = plan.resolved(body)
+                        if found.pop("count", 1):
+                            made[f"{before}{of}.{name}"] = found
     return made
 
 
@@ -218,6 +230,8 @@ class _Plan:
             return (self._variables[compared[1]] == compared[3]) is (compared[2] == "==")
         if text == "aws_s3_bucket.state.arn":
             return BUCKET_ARN
+        if text == "aws_s3_bucket.exports[0].arn":
+            return f"arn:aws:s3:::{self._variables['export_bucket_name']}"
         if text == "aws_s3_bucket.state.id":
             return BUCKET
         if re.fullmatch(r"(data\.)?aws_\w+\.\w+(\[0\])?(\.\w+)?", text):

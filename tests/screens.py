@@ -84,6 +84,12 @@ def _plan_a_restore(page: Page) -> None:
     main(page).get_by_role("heading", level=1).click()
 
 
+def _open_share(page: Page) -> None:
+    close_menu(page)
+    main(page).get_by_text("Share", exact=True).click()
+    page.get_by_role("button", name="Share it").wait_for()
+
+
 def _examine(page: Page) -> None:
     close_menu(page)
     page.get_by_role("button", name="Examine").click()
@@ -121,6 +127,7 @@ SCREENS = (
     Screen("track-record", "/track_record", is_main=True),
     Screen("track-record-replay", "/track_record?origin=Replay"),
     Screen("history", "/history", is_main=True),
+    Screen("history-share", "/history", _open_share),
     Screen("history-replay", "/history?origin=Replay"),
     Screen("history-empty", "/history?player=nobody+at+all"),
     Screen("lines", "/lines", is_main=True),
@@ -128,6 +135,8 @@ SCREENS = (
     Screen("sync", "/sync", is_main=True),
     Screen("backups", "/backups", is_main=True),
     Screen("backups-plan", "/backups", _plan_a_restore),
+    Screen("sharing", "/sharing", is_main=True),
+    Screen("usage", "/usage", is_main=True),
     Screen("setup", "/setup", is_main=True),
     Screen("setup-examined", "/setup", _examine),
 )

@@ -12,17 +12,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from jobs.cost import Version
 from jobs.iam_policy import DELETED_BELOW
 from jobs.state import LATEST_KEY
 from replica import ObjectInfo, PutMode, StoredObject
 from replica.snapshots import HEAD
 from replica.stores.s3 import S3Store
+from replica.stores.s3_versions import KeptVersion
 from tests.servers import ministack_server, raw_client
+from usage.cost import Version
 
 __all__ = [
     "BUCKET",
@@ -47,7 +48,7 @@ OLD_VERSIONS = timedelta(days=30)
 
 _PREFIX = "predictions/"
 _RULES = {**dict.fromkeys((*DELETED_BELOW, LATEST_KEY, HEAD), OLD_VERSIONS)}
-_RULES["probe/"] = timedelta(days=1)
+_RULES |= dict.fromkeys(("exports/", "images/", "probe/"), timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,10 @@ class DatedStore:
             self._times[key] = now
             self.changes.append(Change(now, key, len(body)))
         return replace(info, modified_at=now)
+
+    def kept_versions(self, prefix: str) -> list[KeptVersion]:
+        self._call("LIST", prefix)
+        return self._store.kept_versions(prefix)
 
     def list(self, prefix: str, *, start_after: str = "") -> list[ObjectInfo]:
         self._call("LIST", prefix)
@@ -182,11 +187,13 @@ class Season:
         nights: dates with games.
         days: the counts after each day, in order, games or not.
         changes: every put and delete.
+        usage: requests by operation, as the app's Usage page has them for its last two months.
     """
 
     nights: int
     days: Sequence[Day]
     changes: Sequence[Change]
+    usage: Mapping[str, int] = field(default_factory=dict)
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """An evening in mid-season with ten dates behind it, as a store that a site is started on.
 
 Each of the ten slates was logged before its first tip-off, played and learned, all by the app
-itself; the eleventh is tonight's and logged, and one past date is logged as a replay. Games,
-results and players are the bundle's own of January 2025, whose seasons the model has seen: what
-the pages say of its accuracy there is an example, no claim.
+itself; the eleventh is tonight's, logged and shared, and one past date is logged as a replay.
+Games, results and players are the bundle's own of January 2025, whose seasons the model has seen:
+what the pages say of its accuracy there is an example, no claim.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from exports.draft import Draft, Format, Progress, View
+from jobs.application import Application
 from jobs.authority import OWNER
+from nba.slate_csv import slate_csv
 from replica import ObjectInfo, PutMode
 from replica.stores.folder import FolderStore
 from tests.applications import published, running, use_store
@@ -99,8 +102,20 @@ def play_ten_days(folder: Path) -> SeasonEvening:
             evenings.go_to(NOW)
             evenings.tick(application, published)
             application.log_replay(OWNER, REPLAYED)
+            _share_tonight(application)
             evenings.tick(application, published)
     return evening
+
+
+def _share_tonight(application: Application) -> None:
+    def write(folder: Path, progress: Progress) -> int:
+        projection = application.projection(NEXT_DAY)
+        (folder / name).write_bytes(slate_csv(projection))
+        return len(projection.players)
+
+    name = f"nba-daily-{NEXT_DAY.isoformat()}.csv"
+    draft = Draft(View.SLATE, "Projections for 25 Jan 2025", Format.CSV, name, write)
+    application.sharing.make(OWNER, draft, keep_days=7)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ they fall due. The NBA's servers and the clock are the tests' own; the games are
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -26,7 +27,8 @@ from jobs.backup_settings import BackupSettings
 from jobs.configuration import Settings
 from nba.bronze import Document
 from nba.silver import Silver, build
-from replica.stores.s3 import S3Store
+from replica.stores.s3 import S3Options, S3Store
+from replica.stores.s3_requests import S3Request
 from tests.applications import PREPARATION_SECONDS, published, use_store
 from tests.nba_responses import League
 from tests.nba_server import NbaServer
@@ -41,6 +43,8 @@ from tests.season_counts import (
 )
 from tests.season_site import Evenings, at, cut_bundle, days_between, hurry, league, live_settings
 from tests.servers import s3_options
+from usage.cost import Operation
+from usage.days import UsageDay
 
 __all__ = ["play_season", "whole_season"]
 
@@ -138,7 +142,15 @@ def play_season(
         bundle = cut_bundle(folder / "bundle", FIRST_NIGHT)
         evenings = Evenings(nba, at(FIRST_NIGHT, "04:00"))
         options = s3_options(url, BUCKET)
-        store = DatedStore(S3Store(options), evenings.clock)
+
+        def count(request: S3Request) -> None:
+            """The daily job's, while it runs: the app has nothing to do then."""
+            asking = (job.application or app.app).settings.store
+            assert isinstance(asking, S3Options)
+            assert asking.on_request is not None
+            asking.on_request(request)
+
+        store = DatedStore(S3Store(replace(options, on_request=count)), evenings.clock)
         use_store(patch, store)
 
         def settings(state: Path) -> Settings:
@@ -160,19 +172,24 @@ def play_season(
             days.append(Day(day, now, requests, left_out, calls, store.bytes_read, stored))
 
         left_out = 0
+        counted: Sequence[UsageDay] = ()
         try:
             app.restart()
             for day in days_between(dates[0], dates[-1]):
                 looks = _play_day(day, day in dates, evenings, app, job, every_look=every_look)
                 left_out += looks
                 if day == dates[-1]:
+                    counted = app.app.meter.account(OWNER).days
                     app.stop()
                 note(day)
                 told(f"{day} {dict(days[-1].requests)}")
         finally:
             app.stop()
             job.stop()
-        return Season(len(dates), days, list(store.changes))
+        usage = Counter({one.value: 0 for one in Operation})
+        for one in counted:
+            usage.update({kind.value: one.counts.requests(kind) for kind in Operation})
+        return Season(len(dates), days, list(store.changes), usage)
 
 
 def _play_day(

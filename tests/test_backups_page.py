@@ -118,7 +118,7 @@ def points(application: Application) -> list[object]:
 
 def without_import_backups(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the copies that an import makes, which are not what is looked at here."""
-    monkeypatch.setattr(application, "_before_import", lambda source: None)
+    monkeypatch.setattr(application.backup_jobs, "make_before_import", lambda source: None)
 
 
 def test_a_visitor_is_told_whose_page_it_is(application: Application) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
 from xml.etree import ElementTree
@@ -9,9 +10,10 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+from images.decoding import Picture
 from tests.nba_bundle import DATA
 from tests.test_colours import contrast
-from ui.badges import chance_banner, team_badge
+from ui.badges import chance_banner, player_badge, team_badge
 from ui.team_colours import TEAM_COLOURS, bar_colours, colours_of_team, ink_on
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,3 +64,47 @@ def test_the_bar_is_shared_as_the_chances_are(chance: float) -> None:
     assert home / (away + home) == pytest.approx(chance, abs=0.02)
     assert min(away, home) >= 1.0
     assert [one.text for one in drawing.iter(f"{SVG}text")] == ["CHA", "ATL"]
+
+
+# Players and pictures -----------------------------------------------------------------------------
+
+PICTURE = Picture(b"RIFF <not> a picture", 10, 10, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "initials"),
+    [
+        ("LeBron James", "LJ"),
+        ("Luka Dončić", "LD"),
+        ("Gary Trent Jr.", "GT"),
+        ("Robert Williams III", "RW"),
+        ("Juan Toscano Anderson", "JA"),
+        ("Nenê", "N"),
+        ("<b> &", "<&amp;"),
+        ("", ""),
+    ],
+)
+def test_a_players_badge_has_his_initials(name: str, initials: str) -> None:
+    drawing = ElementTree.fromstring(player_badge(name, "BOS"))
+    [text] = drawing.iter(f"{SVG}text")
+    assert (text.text or "") == initials.replace("&amp;", "&")
+    assert not list(drawing.iter(f"{SVG}image"))
+
+
+def test_who_has_no_team_has_a_badge_too() -> None:
+    drawing = ElementTree.fromstring(player_badge("Kobe Bryant", ""))
+    assert [one.text for one in drawing.iter(f"{SVG}text")] == ["KB"]
+
+
+def test_a_picture_takes_the_place_of_the_letters_and_stands_in_the_drawing_itself() -> None:
+    content = "data:image/webp;base64," + base64.b64encode(PICTURE.body).decode()
+    for svg in (
+        team_badge("BOS", PICTURE),
+        player_badge("LeBron James", "PHI", PICTURE),
+        chance_banner("CHA", "ATL", 0.5, away_mark=PICTURE, home_mark=PICTURE),
+    ):
+        drawing = ElementTree.fromstring(svg)
+        assert not list(drawing.iter(f"{SVG}text"))
+        assert {one.get("href") for one in drawing.iter(f"{SVG}image")} == {content}
+    one_mark = ElementTree.fromstring(chance_banner("CHA", "ATL", 0.5, home_mark=PICTURE))
+    assert [one.text for one in one_mark.iter(f"{SVG}text")] == ["CHA"]

@@ -427,3 +427,32 @@ def test_half_understood_rules_stop_everything(table: dict[str, Any], named: str
 def test_an_unknown_word_in_the_environment_is_named() -> None:
     assert problem_of({}, {"NBA_DAILY_BACKUPS": "weekly"}).key == "NBA_DAILY_BACKUPS"
     assert problem_of({"Backups": {}}).key == "[Backups]"
+
+
+def test_exports_are_not_public_unless_somebody_says_so() -> None:
+    assert read_settings({}, {}, []).exports.public_address is None
+    address = "https://d111111abcdef8.cloudfront.net/predictions"
+    table = {"exports": {"public_address": f" {address}/ "}}
+    assert read_settings(table, {}, []).exports.public_address == address
+    environment = {"NBA_DAILY_PUBLIC_ADDRESS": address}
+    assert read_settings({}, environment, []).exports.public_address == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://d1.cloudfront.net",
+        "d1.cloudfront.net",
+        "https://",
+        "https://user:word@d1.cloudfront.net",
+        "https://d1.cloudfront.net/?a=b",
+        "https://d1.cloudfront.net/#a",
+        "https://d1.cloudfront.net:0",
+        "https://d1 cloudfront.net",
+        7,
+    ],
+)
+def test_public_addresses_that_cannot_be_meant(address: object) -> None:
+    problem = problem_of({"exports": {"public_address": address}})
+    assert problem.key == "[exports] public_address"
+    assert "word" not in str(problem)

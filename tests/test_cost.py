@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.cost import GIGABYTE, MONTH, S3, Operation, Usage, Version, bill_of, stored_byte_months
+from usage.cost import GIGABYTE, MONTH, S3, Operation, Usage, Version, bill_of, stored_byte_months
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 END = BEGIN + MONTH

@@ -212,7 +212,7 @@ def test_a_read_only_key(site: Site) -> None:
     assert "a read-only key cannot save" in writing.fix
     deleting = only(found, Subject.DELETING)
     assert deleting.level is WARNING
-    assert "backups/, probe/, snapshots/ stays" in deleting.says
+    assert "backups/, exports/, probe/, snapshots/ stays" in deleting.says
     assert "s3:DeleteObject" in deleting.fix
     assert found.creates_once is None
     assert {one.subject for one in found.of(OK)} >= {Subject.LISTING, Subject.REACH}

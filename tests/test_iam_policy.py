@@ -48,6 +48,7 @@ def test_the_whole_policy() -> None:
                 "Action": "s3:DeleteObject",
                 "Resource": [
                     "arn:aws:s3:::my-bucket/predictions/backups/*",
+                    "arn:aws:s3:::my-bucket/predictions/exports/*",
                     "arn:aws:s3:::my-bucket/predictions/probe/*",
                     "arn:aws:s3:::my-bucket/predictions/snapshots/*",
                 ],
@@ -162,3 +163,40 @@ def test_other_services_have_neither_aws_keys_nor_its_parts_of_the_world() -> No
     )
     assert "UseTheKey" in there
     assert set(re.findall(r"arn:([a-z-]+):", there)) == {"aws-cn"}
+
+
+def test_buckets_of_their_own_for_exports_and_images() -> None:
+    document: Any = policy_document(options(), export_bucket="shared", image_bucket="pictures")
+    before: Any = policy_document(options())["Statement"]
+    added = [one for one in document["Statement"] if one not in before]
+    assert added == [
+        {
+            "Sid": "SeeExports",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket", "s3:ListBucketVersions"],
+            "Resource": "arn:aws:s3:::shared",
+            "Condition": {"StringLike": {"s3:prefix": "predictions/exports/*"}},
+        },
+        {
+            "Sid": "KeepExports",
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            "Resource": "arn:aws:s3:::shared/predictions/exports/*",
+        },
+        {
+            "Sid": "SeeImages",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket", "s3:ListBucketVersions"],
+            "Resource": "arn:aws:s3:::pictures",
+            "Condition": {"StringLike": {"s3:prefix": "predictions/images/*"}},
+        },
+        {
+            "Sid": "KeepImages",
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": "arn:aws:s3:::pictures/predictions/images/*",
+        },
+    ]
+    # The state's own bucket needs no more than it has.
+    same = policy_document(options(), export_bucket="my-bucket", image_bucket="my-bucket")
+    assert same == policy_document(options())

@@ -14,7 +14,6 @@ import hcl2
 import pytest
 
 from jobs.bucket_findings import lifecycle_findings
-from jobs.cost_estimate import Habits
 from jobs.findings import FindingLevel
 from jobs.iam_policy import DELETED_BELOW, policy_document
 from jobs.state import LATEST_KEY
@@ -33,10 +32,14 @@ from tests.infra_templates import (
 )
 from tests.season_counts import OLD_VERSIONS, expires_after
 from tests.servers import raw_client, s3_options
+from usage.cost_estimate import Habits
 
 KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/11112222-3333-4444-5555-666677778888"
 PREFIX = "elsewhere/nba/"
 UNTOUCHED = ("log/", "bases/", "bronze/", "csv/")
+
+# Longer than an export is ever kept.
+EXPIRING = {"predictions/exports/": {"Days": 91}, "predictions/images/": {"Days": 365}}
 
 Json = dict[str, Any]
 
@@ -227,10 +230,12 @@ def cloudformation_rules(**parameters: object) -> list[Json]:
     rules = []
     for one in cloudformation(**parameters)["Bucket"]["LifecycleConfiguration"]["Rules"]:
         rule = {"ID": one.pop("Id"), "Filter": {"Prefix": one.pop("Prefix", "")}, **one}
-        if "ExpiredObjectDeleteMarker" in rule:
-            rule["Expiration"] = {
-                "ExpiredObjectDeleteMarker": rule.pop("ExpiredObjectDeleteMarker")
-            }
+        for name, word in (
+            ("ExpiredObjectDeleteMarker", "ExpiredObjectDeleteMarker"),
+            ("ExpirationInDays", "Days"),
+        ):
+            if name in rule:
+                rule["Expiration"] = {word: rule.pop(name)}
         rules.append(rule)
     return rules
 
@@ -238,7 +243,10 @@ def cloudformation_rules(**parameters: object) -> list[Json]:
 def terraform_rules(**variables: object) -> list[Json]:
     """As S3's own interface takes them."""
     names = {
-        "expiration": ("Expiration", {"expired_object_delete_marker": "ExpiredObjectDeleteMarker"}),
+        "expiration": (
+            "Expiration",
+            {"expired_object_delete_marker": "ExpiredObjectDeleteMarker", "days": "Days"},
+        ),
         "noncurrent_version_expiration": (
             "NoncurrentVersionExpiration",
             {"noncurrent_days": "NoncurrentDays"},
@@ -278,9 +286,11 @@ def test_no_rule_touches_the_log_or_what_it_names(rules_of: RulesOf) -> None:
         if deeds == {"AbortIncompleteMultipartUpload"}:
             continue
         assert deeds <= {"NoncurrentVersionExpiration", "Expiration"}
-        # Not current objects: only marks that deletions have left, when nothing is below them.
-        assert rule.get("Expiration", {}) in ({}, {"ExpiredObjectDeleteMarker": True})
         prefix = rule["Filter"]["Prefix"]
+        # Not current objects, but for those that end by themselves: only marks that deletions have
+        # left, when nothing is below them.
+        marks = {"ExpiredObjectDeleteMarker": True}
+        assert rule.get("Expiration", {}) in ({}, EXPIRING.get(prefix, marks))
         for below in UNTOUCHED:
             assert not prefix.startswith(f"predictions/{below}")
             assert not f"predictions/{below}".startswith(prefix)
@@ -293,8 +303,10 @@ def test_old_versions_go_of_all_that_is_overwritten_or_deleted(rules_of: RulesOf
         for rule in rules_of()
         if "NoncurrentVersionExpiration" in rule
     }
-    assert days.keys() == {f"predictions/{below}" for below in (*DELETED_BELOW, LATEST_KEY, HEAD)}
-    assert days.pop("predictions/probe/") == 1
+    replaced = (*DELETED_BELOW, "images/", LATEST_KEY, HEAD)
+    assert days.keys() == {f"predictions/{below}" for below in replaced}
+    # What is revoked shall be gone, and what a probe wrote is of no use.
+    assert {days.pop(f"predictions/{below}/") for below in ("exports", "images", "probe")} == {1}
     assert set(days.values()) == {30}
 
 
@@ -307,7 +319,7 @@ def test_a_season_is_counted_with_the_rules_that_are_made(rules_of: RulesOf) -> 
         for rule in rules_of()
         if "NoncurrentVersionExpiration" in rule
     }
-    for below in (*DELETED_BELOW, LATEST_KEY, HEAD, *UNTOUCHED):
+    for below in (*DELETED_BELOW, "images/", LATEST_KEY, HEAD, *UNTOUCHED):
         assert expires_after(f"{below}one") == days.get(f"predictions/{below}"), below
     assert Habits().old_versions_days == OLD_VERSIONS.days
 
@@ -349,6 +361,59 @@ def test_the_identity_may_do_what_the_doctor_prints_and_nothing_else(key: str, p
     made = terraform(kms_key_arn=key, prefix=prefix)
     found = made["data.aws_iam_policy_document.app"]["statement"]
     assert [terraform_written(one) for one in found] == expected
+
+
+def test_a_second_bucket_for_exports_is_as_private_as_the_first() -> None:
+    assert not {name for name in cloudformation() if "Export" in name or "Distribution" in name}
+    assert not {address for address in terraform() if address.endswith(".exports")}
+    stack = cloudformation(ExportBucketName="shared")
+    made = terraform(export_bucket_name="shared")
+    assert stack["ExportBucket"]["BucketName"] == "shared"
+    assert made["aws_s3_bucket.exports"]["bucket"] == "shared"
+    for one in ("PublicAccessBlockConfiguration", "OwnershipControls", "BucketEncryption"):
+        assert stack["ExportBucket"][one] == stack["Bucket"][one]
+    for one in ("public_access_block", "ownership_controls"):
+        name = f"aws_s3_bucket_{one}"
+        assert made[f"{name}.exports"] | {"bucket": BUCKET} == made[f"{name}.state"]
+    rules = stack["ExportBucket"]["LifecycleConfiguration"]["Rules"]
+    assert [rule.get("ExpirationInDays") for rule in rules] == [91, None]
+    assert "VersioningConfiguration" not in stack["ExportBucket"], "what is revoked is gone"
+    [statement] = stack["ExportBucketPolicy"]["PolicyDocument"]["Statement"]
+    [same] = made["data.aws_iam_policy_document.exports"]["statement"]
+    assert written(statement) == terraform_written(same)
+    assert written(statement)["effect"] == "Deny"
+
+    printed: Any = policy_document(
+        S3Options(bucket=BUCKET, region="us-east-1"), export_bucket="shared"
+    )
+    expected = [written(one) for one in printed["Statement"]]
+    assert len(expected) == 6
+    policy = stack["AppPolicy"]["PolicyDocument"]["Statement"]
+    assert [written(one) for one in policy] == expected
+    found = made["data.aws_iam_policy_document.app"]["statement"]
+    assert [terraform_written(one) for one in found] == expected
+
+
+def test_public_exports_are_asked_for_and_read_below_one_prefix_only() -> None:
+    stack = cloudformation(ExportBucketName="shared", PublicExports="yes")
+    made = terraform(export_bucket_name="shared", public_exports="yes")
+    _, lets_in = stack["ExportBucketPolicy"]["PolicyDocument"]["Statement"]
+    _, same = made["data.aws_iam_policy_document.exports"]["statement"]
+    for one in (written(lets_in), terraform_written(same)):
+        assert (one["effect"], one["actions"]) == ("Allow", ["s3:GetObject"])
+        assert one["resources"] == ["arn:aws:s3:::shared/predictions/exports/*"]
+        assert not one["everybody"]
+        assert list(one["conditions"]) == ["StringEquals"]
+        assert list(one["conditions"]["StringEquals"]) == ["aws:SourceArn"], "this one, no other"
+    # What is revoked lives on at the edge for so long, as the README says.
+    longest = stack["DistributionCache"]["CachePolicyConfig"]["MaxTTL"]
+    assert longest == made["aws_cloudfront_cache_policy.exports"]["max_ttl"] == 300
+    assert "five minutes" in (INFRA / "README.md").read_text(encoding="utf-8")
+    # Nothing of the history is ever in front of it.
+    assert "Distribution" not in cloudformation(PublicExports="yes")
+    assert "aws_cloudfront_distribution.exports" not in terraform(public_exports="yes")
+    rules = parse_cloudformation()["Rules"]
+    assert "Give ExportBucketName" in str(rules)
 
 
 @pytest.mark.parametrize(

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.screens import View, prepared, served, views
+from exports.draft import Format
 from jobs.application import Application
 from prediction_tracking import MOST_COUNTED, HistoryFilters
 from tests.app_process import CHECKOUT
 from tests.applications import log_of
+from tests.export_process import Orders, export_in_a_process
+from tests.servers import raw_client
 from ui.frame import PAGES
 
 MILLION = 1_000_000
 PAGE_SECONDS = 120.0
+MOST_MB = 450
 
 # Writing so many predictions and their readable copies takes minutes.
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    place = prepared(tmp_path_factory.mktemp("million"), MILLION)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("million"), MILLION)
+
+
+@pytest.fixture(scope="module")
+def application(place: Path) -> Iterator[Application]:
     with served(place) as running:
         yield running
 
@@ -72,7 +84,52 @@ def test_the_track_record_counts_them_all(application: Application) -> None:
     assert dict(zip(stats["Stat"], stats["n"], strict=True))["PTS"] == played > MILLION // 6
 
 
-def test_a_file_of_the_whole_history_is_whole(application: Application) -> None:
-    log = log_of(application)
-    lines = log.history_csv(HistoryFilters()).count(b"\n")
-    assert lines == 1 + log.history_count(HistoryFilters())
+def test_an_export_takes_little_memory_and_shows_how_far_it_is(
+    place: Path,
+    application: Application,
+    moto_endpoint: str,
+    new_bucket: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    # As after a redeploy: restored from the bucket by a process of its own, which then exports.
+    # MiniStack would put such a file together from its pieces for minutes.
+    bucket = new_bucket(moto_endpoint)
+    client = raw_client(moto_endpoint)
+    store = place / "store"
+    for path in store.rglob("*"):
+        if path.is_file():
+            key = path.relative_to(store).as_posix()
+            client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    formats = (Format.CSV, Format.PARQUET, Format.PARTITIONS)
+    orders = Orders(
+        str(tmp_path / "state"),
+        str(place / "reference.db"),
+        moto_endpoint,
+        bucket,
+        tuple(one.value for one in formats),
+    )
+    rows = log_of(application).history_count(HistoryFilters())
+    made = export_in_a_process(orders)
+    print({one.format: (one.size_bytes, one.peak_mb) for one in made})
+
+    assert [one.format for one in made] == list(orders.formats)
+    for one in made:
+        assert one.rows == rows > MILLION
+        assert one.peak_mb < MOST_MB
+        assert list(one.shares) == sorted(one.shares)
+        assert (one.shares[0], one.shares[-1]) == (0.0, 1.0)
+        steps = [later - earlier for earlier, later in itertools.pairwise(one.shares)]
+        assert len([step for step in steps if step > 0]) > rows / 25_000, "a step every moment"
+
+    csv, parquet, partitions = (f"exports/{one.export_id}/" for one in made)
+    content = client.get_object(Bucket=bucket, Key=f"{csv}history.csv")["Body"]
+    assert sum(chunk.count(b"\n") for chunk in content.iter_chunks(1 << 20)) == 1 + rows
+
+    def rows_of(key: str) -> int:
+        body = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return int(pq.ParquetFile(io.BytesIO(body)).metadata.num_rows)
+
+    assert rows_of(f"{parquet}history.parquet") == rows
+    listed = client.list_objects_v2(Bucket=bucket, Prefix=partitions)["Contents"]
+    assert sum(rows_of(one["Key"]) for one in listed) == rows
+    assert len(listed) > 50, "a file a month"

@@ -70,7 +70,7 @@ def test_values_that_gave_way_are_shown_to_the_owner(
         second = stack.enter_context(running(settings, clock))
         # Without the copies that an import makes before it begins: one store is away.
         for each in (first, second):
-            monkeypatch.setattr(each, "_before_import", lambda source: None)
+            monkeypatch.setattr(each.backup_jobs, "make_before_import", lambda source: None)
         near.away = True
         first.import_results(OWNER, results(41), "first.csv")
         second.import_results(OWNER, results(42), "second.csv")

@@ -206,13 +206,14 @@ def test_what_the_example_leaves_out_is_known_to_the_app() -> None:
     text = read(".streamlit/secrets.example.toml")
     everything = re.sub(r"^# ?((?:[a-z_]+ = |\[auth\]).*)$", r"\1", text, flags=re.MULTILINE)
     secrets = tomllib.loads(everything)
-    assert set(secrets) == {"aws", "owner", "auth", "app", "nba", "backups"}
+    assert set(secrets) == {"aws", "owner", "auth", "app", "nba", "backups", "images", "exports"}
     # Encryption can be asked for with one's own key or not at all, never both.
     del secrets["aws"]["kms_key_id"]
     settings = read_settings(secrets, {}, [])
     assert isinstance(settings.store, S3Options)
     assert settings.store.endpoint_url == secrets["aws"]["endpoint_url"]
     assert settings.owner.emails == {"you@example.com"}
+    assert settings.exports.public_address == secrets["exports"]["public_address"]
 
 
 def test_the_guides_secrets_are_what_the_app_reads() -> None:

