@@ -4,6 +4,11 @@
 resource "aws_s3_bucket" "exports" {
   count  = var.export_bucket_name == "" ? 0 : 1
   bucket = var.export_bucket_name
+
+  # As the history: only a person may delete it.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "exports" {
@@ -89,6 +94,24 @@ data "aws_iam_policy_document" "exports" {
       test     = "Bool"
       variable = "aws:SecureTransport"
       values   = ["false"]
+    }
+  }
+
+  statement {
+    sid       = "NoOutdatedEncryption"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [aws_s3_bucket.exports[0].arn, "${aws_s3_bucket.exports[0].arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "NumericLessThan"
+      variable = "s3:TlsVersion"
+      values   = ["1.2"]
     }
   }
 

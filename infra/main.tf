@@ -138,7 +138,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "state" {
     }
   }
 
-  # The app removes an export itself, after 90 days at the latest; this is for what a crash leaves
+  # The app or its daily job removes an export, after 90 days at the latest; this is for what a crash leaves
   # behind.
   rule {
     id     = "exports-that-have-ended"

@@ -55,6 +55,7 @@ def do_day(
     log_tonight: _LogTonight,
     missed_slates: Callable[[], list[MissedSlate]],
     keep_backups: Callable[[], Backup | None],
+    end_exports: Callable[[], None],
     progress: Progress,
 ) -> DailyReport:
     """Do it, while nothing else ticks. Raises what each of them raises."""
@@ -68,9 +69,13 @@ def do_day(
     run = run and state.predictions.run(run.run_id)
     copied = copies.make(state)
     try:
-        backup = keep_backups()
+        try:
+            backup = keep_backups()
+        finally:
+            # The app may sleep: its links end by themselves, a public address does not.
+            end_exports()
     finally:
-        # The catalogue's row is in it too, so that doing it all again changes nothing.
+        # The catalogues' rows are in it too, so that doing it all again changes nothing.
         snapshot = state.replica.snapshot()
     return DailyReport(
         ingest=report,

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 from urllib.parse import unquote
 
-from replica.stores.s3_links import CredentialsLife
+from replica.stores.s3_links import LONGEST_LINK, CredentialsLife
 from tracking.export_catalogue import Export
 
 __all__ = ["SHORTEST_LINK", "Link", "duckdb_query", "end_of"]
@@ -19,6 +19,8 @@ SHORTEST_LINK: Final = timedelta(hours=1)
 
 # Of a session token nobody says how long it is good for; most are for an hour or longer.
 _UNKNOWN_END: Final = timedelta(hours=1)
+# Clocks that differ by less are right.
+_SAME_TIME: Final = timedelta(minutes=1)
 
 
 def end_of(
@@ -29,6 +31,11 @@ def end_of(
     `now` is the store's time, which is so much ahead of this machine's.
     """
     ends_at, limited_by = now + lasts, ""
+    # A link is signed by this machine's clock, and no longer than S3 takes.
+    if now - ahead + LONGEST_LINK < ends_at:
+        ends_at = now - ahead + LONGEST_LINK
+        if ahead > _SAME_TIME:
+            limited_by = "It ends earlier because this machine's clock is behind the store's."
     if export.expires_at < ends_at:
         ends_at = export.expires_at
         limited_by = "It ends with the export, which is kept no longer."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs.errors import JobError
 
 __all__ = [
+    "ExportElsewhere",
     "ExportEnded",
     "ExportUnderWay",
     "NotShareable",
@@ -18,6 +19,10 @@ class UnknownExport(JobError):
 
 class ExportEnded(JobError):
     """The export has expired or was revoked: nothing of it can be had any more."""
+
+
+class ExportElsewhere(JobError):
+    """The export's objects lie in another bucket than the one that is set now."""
 
 
 class ExportUnderWay(JobError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from jobs.export_reports import NotShareable
-from replica import FileStore, ObjectInfo, ObjectStore, StoreError, local_faults
+from exports.draft import Draft, Format
+from jobs.export_reports import ExportElsewhere, NotShareable
+from replica import FileStore, ObjectInfo, ObjectNotFound, ObjectStore, StoreError, local_faults
+from replica.stores.folder import FolderStore
 from tracking.export_catalogue import Export
 
 __all__ = [
@@ -20,8 +23,12 @@ __all__ = [
     "left_over",
     "media_type_of",
     "paths_of",
+    "place_of",
     "remove",
+    "require_place",
+    "require_written",
     "save",
+    "size_of",
     "upload",
 ]
 
@@ -31,6 +38,7 @@ _OWN: Final = re.compile(
     EXPORTS + r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/.+"
 )
 _LEAST_STEP: Final = 0.01
+_PLACE_DIGITS: Final = 16
 _MEDIA_TYPES: Final = {
     ".csv": "text/csv; charset=utf-8",
     ".gz": "application/gzip",
@@ -47,6 +55,36 @@ def key_of(export_id: str, path: str) -> str:
 def media_type_of(path: str) -> str:
     """What a browser is told that a file is."""
     return _MEDIA_TYPES.get(Path(path).suffix, "application/octet-stream")
+
+
+def place_of(store: ObjectStore) -> str:
+    """What tells one bucket from another, and names none: the log remembers what is deleted.
+
+    All folders are one place: a folder goes with the state, and each machine may call it by
+    another path.
+    """
+    where = "" if isinstance(store, FolderStore) else store.location
+    return hashlib.sha256(where.encode()).hexdigest()[:_PLACE_DIGITS]
+
+
+def require_place(store: ObjectStore, export: Export, operation: str) -> None:
+    """Raise ExportElsewhere for an export whose objects are not in this store."""
+    if export.place != place_of(store):
+        raise ExportElsewhere(
+            operation,
+            export.title,
+            "It lies in another bucket than the one that is set now.",
+            "Set S3_EXPORT_BUCKET as it was when it was made; without it, if there was none.",
+        )
+
+
+def require_written(draft: Draft, folder: Path) -> None:
+    """Raise ValueError for a draft of one file that has written another, or more."""
+    if draft.format == Format.PARTITIONS:
+        return
+    written = sorted(path.relative_to(folder).as_posix() for path in _files_below(folder))
+    if written != [draft.file_name]:
+        raise ValueError(f"{draft.file_name!r} was to be written, and {written} was")
 
 
 def upload(
@@ -98,8 +136,20 @@ def paths_of(store: ObjectStore, export: Export) -> tuple[str, ...]:
     return tuple(info.key.removeprefix(below) for info in store.list(below))
 
 
+def size_of(store: ObjectStore, export: Export) -> int:
+    """How many bytes of an export there are; one request. Raises ObjectNotFound, StoreError."""
+    found = store.list(key_of(export.export_id, ""))
+    if len(found) < export.file_count:
+        raise ObjectNotFound("look for", key_of(export.export_id, export.file_name))
+    return sum(info.size_bytes for info in found)
+
+
 def remove(store: ObjectStore, export: Export) -> None:
-    """Delete an export's objects; those that are gone already are fine. Raises StoreError."""
+    """Delete an export's objects; those that are gone already are fine.
+
+    Raises ExportElsewhere, StoreError.
+    """
+    require_place(store, export, "delete an export")
     for path in paths_of(store, export):
         store.delete(key_of(export.export_id, path))
 

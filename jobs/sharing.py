@@ -10,19 +10,25 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from exports.draft import Draft, Format, Progress
-from jobs import export_store
+from jobs import export_removal, export_store
 from jobs.authority import Actor, require_owner
 from jobs.clock import Clock
 from jobs.configuration import Settings
 from jobs.export_links import SHORTEST_LINK, Link, duckdb_query, end_of
-from jobs.export_reports import ExportEnded, ExportUnderWay, NotShareable, UnknownExport
+from jobs.export_reports import (
+    ExportElsewhere,
+    ExportEnded,
+    ExportUnderWay,
+    NotShareable,
+    UnknownExport,
+)
 from jobs.side_stores import side_options, side_store
 from jobs.state import State
 from jobs.work_folders import work_folder
@@ -32,10 +38,8 @@ from replica.stores.s3_links import LONGEST_LINK, S3Links
 from tracking.export_catalogue import (
     Export,
     Standing,
-    drop_exports,
     exports,
     note_links_until,
-    note_removed,
     note_revoked,
     write_export,
 )
@@ -45,6 +49,7 @@ __all__ = [
     "LONGEST_LINK",
     "SHORTEST_LINK",
     "Export",
+    "ExportElsewhere",
     "ExportEnded",
     "ExportUnderWay",
     "Link",
@@ -66,8 +71,6 @@ _LOOKS_EVERY: Final = timedelta(days=1)
 # In a bucket of its own other apps may keep exports too, whose rows are not here: nothing is taken
 # for left over there before the longest time that an export is kept.
 _OTHERS_KEEP: Final = timedelta(days=max(KEEP_DAYS) + 1)
-# How long the catalogue remembers what has ended.
-_REMEMBERS: Final = timedelta(days=90)
 
 
 class Sharing:
@@ -155,14 +158,16 @@ class Sharing:
         `lasts` is from SHORTEST_LINK to LONGEST_LINK, else ValueError. No link outlives the export
         or the credentials that sign it; each says what limits it. Where it is not known how long
         the credentials are good for, it is given for an hour at most. Raises UnknownExport,
-        ExportEnded, NotShareable, InvalidCredentials.
+        ExportEnded, ExportElsewhere, NotShareable, InvalidCredentials.
         """
         self._require_owner(actor, "make a link")
         if not SHORTEST_LINK <= lasts <= LONGEST_LINK:
             raise ValueError(f"a link lasts from {SHORTEST_LINK} to {LONGEST_LINK}, not {lasts}")
         state = self._state("make a link")
         export, signer = self._lasting(state, export_id), self._signer(state)
-        paths = export_store.paths_of(self._store_of(state), export)
+        store = self._store_of(state)
+        export_store.require_place(store, export, "make a link")
+        paths = export_store.paths_of(store, export)
         now, ahead = self._now(state), self._store_ahead(state)
         ends_at, limited_by = end_of(export, now, lasts, signer.credentials_life(), ahead)
         if ends_at - now < _TOO_SHORT:
@@ -188,22 +193,23 @@ class Sharing:
                 note_links_until(transaction, export.export_id, ends_at)
         return tuple(made)
 
+    def size(self, actor: Actor, export_id: str) -> int:
+        """How many bytes there are to download; one request. Raises as `download` does."""
+        return export_store.size_of(*self._stored(actor, export_id, "look for an export"))
+
     def download(self, actor: Actor, export_id: str, folder: Path) -> Path:
         """Write an export into a folder, and say where: its one file, or a ZIP archive of a tree.
 
-        Raises UnknownExport, ExportEnded, ObjectNotFound, LocalError.
+        Raises UnknownExport, ExportEnded, ExportElsewhere, ObjectNotFound, LocalError.
         """
-        self._require_owner(actor, "download an export")
-        state = self._state("download an export")
-        export = self._lasting(state, export_id)
-        return export_store.save(self._store_of(state), export, folder)
+        return export_store.save(*self._stored(actor, export_id, "download an export"), folder)
 
     def revoke(self, actor: Actor, export_id: str) -> Export:
         """Delete an export's objects, which ends every link to them; the row as it is then.
 
         In a versioned bucket older versions stay until its rules remove them; no link that was
         given here reaches them. What cannot be deleted now is tried again by itself, and the row
-        says REVOKING until then. Raises UnknownExport, StoreError.
+        says REVOKING until then. Raises UnknownExport, ExportElsewhere, StoreError.
         """
         self._require_owner(actor, "revoke an export")
         state = self._state("revoke an export")
@@ -212,7 +218,11 @@ class Sharing:
             if export.removed_at is None:
                 with state.replica.transaction() as transaction:
                     note_revoked(transaction, export_id, self._now(state))
-                self._remove(state, [export])
+                failures = export_removal.remove(
+                    state, self._store_of(state), [export], self._now(state)
+                )
+                if failures:
+                    raise failures[0]
             export = _named(state, export_id)
         _publish(state)
         return export
@@ -223,25 +233,27 @@ class Sharing:
         """Delete the objects of exports that have ended, and what broken-off ones have left.
 
         Without exports it asks nothing. Once a day, if there have been any, it lists what is there
-        and deletes what no row knows; rows of what ended long ago go too. Raises StoreError for
-        what cannot be deleted; it is tried again in the next turn.
+        and deletes what no row knows; rows of what ended long ago go too. One that cannot be
+        deleted keeps no other. Raises StoreError and ExportElsewhere for the first of those, after
+        the others; it is tried again in the next turn.
         """
         state = self._state("tidy up the exports")
         with self._removing:
-            now, known = self._now(state), _catalogue(state)
-            self._remove(state, [one for one in known if one.is_to_be_removed(now)])
-            old = [
-                one.export_id
-                for one in known
-                if one.removed_at is not None and one.removed_at < now - _REMEMBERS
-            ]
-            if old:
-                with state.replica.transaction() as transaction:
-                    drop_exports(transaction, old)
+            now, known, store = self._now(state), _catalogue(state), self._store_of(state)
+            doomed = [one for one in known if one.is_to_be_removed(now)]
+            failures = export_removal.remove(state, store, doomed, now)
+            some_are_gone = len(failures) < len(doomed)
+            export_removal.forget(state, store, known, now)
             looks = self._looked_at is None or now - self._looked_at >= _LOOKS_EVERY
             if looks and (known or self._may_have_left_some):
-                self._remove_left_over(state, now)
-                self._looked_at = now
+                age = _LOOKS_EVERY if store is state.storage.store else _OTHERS_KEEP
+                left = export_removal.remove_left_over(state, store, now - age)
+                self._looked_at = self._looked_at if left else now
+                failures += left
+        if some_are_gone:
+            _publish(state)
+        if failures:
+            raise failures[0]
 
     def _make(self, state: State, draft: Draft, kept: timedelta, progress: Progress) -> Export:
         place = self._settings.state_folder
@@ -253,7 +265,7 @@ class Sharing:
             row_count = draft.write(
                 folder, lambda share, words: progress(_WRITTEN * min(share, 1.0), words)
             )
-            _require_written(draft, folder)
+            export_store.require_written(draft, folder)
             self._may_have_left_some = True
             words = "Storing the files" if draft.format == Format.PARTITIONS else "Storing the file"
             progress(_WRITTEN, words)
@@ -271,6 +283,7 @@ class Sharing:
             title=draft.title,
             format=draft.format.value,
             file_name=draft.file_name,
+            place=export_store.place_of(store),
             made_at=made_at,
             expires_at=made_at + kept,
             file_count=file_count,
@@ -287,6 +300,14 @@ class Sharing:
             raise
         return export
 
+    def _stored(self, actor: Actor, export_id: str, operation: str) -> tuple[ObjectStore, Export]:
+        """An export for its owner, and the store that it lies in."""
+        self._require_owner(actor, operation)
+        state = self._state(operation)
+        export, store = self._lasting(state, export_id), self._store_of(state)
+        export_store.require_place(store, export, operation)
+        return store, export
+
     def _lasting(self, state: State, export_id: str) -> Export:
         """An export that is still there. Raises UnknownExport, ExportEnded."""
         export = _named(state, export_id)
@@ -298,30 +319,10 @@ class Sharing:
             "open an export", export.title, f"It {how}.", "Make a new one on the page it shows."
         )
 
-    def _remove(self, state: State, doomed: Sequence[Export]) -> None:
-        """Delete their objects until one cannot be, and note those that are gone."""
-        gone: list[str] = []
-        try:
-            for export in doomed:
-                export_store.remove(self._store_of(state), export)
-                gone.append(export.export_id)
-        finally:
-            if gone:
-                with state.replica.transaction() as transaction:
-                    note_removed(transaction, gone, self._now(state))
-
-    def _remove_left_over(self, state: State, now: datetime) -> None:
-        # What another machine has made since the last look has a row by now.
-        state.replica.sync_now()
-        known = {one.export_id for one in _catalogue(state)}
-        store = self._store_of(state)
-        age = _LOOKS_EVERY if store is state.storage.store else _OTHERS_KEEP
-        for info in export_store.left_over(store, known.__contains__, now - age):
-            store.delete(info.key)
-
     def _public_address(self, export: Export, path: str) -> str:
         address = self._settings.exports.public_address
-        if address is None:
+        # It is only ever in front of a bucket that is for exports alone.
+        if address is None or self._settings.export_bucket is None:
             return ""
         return f"{address}/{quote(export_store.key_of(export.export_id, path))}"
 
@@ -357,14 +358,6 @@ class Sharing:
 
     def _require_owner(self, actor: Actor, action: str) -> None:
         require_owner(actor, action, self._settings.owner)
-
-
-def _require_written(draft: Draft, folder: Path) -> None:
-    written = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
-    if draft.format == Format.PARTITIONS:
-        return
-    if written != [draft.file_name]:
-        raise ValueError(f"{draft.file_name!r} was to be written, and {written} was")
 
 
 def _catalogue(state: State) -> list[Export]:

@@ -9,7 +9,7 @@ import gzip
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -32,7 +32,7 @@ _GZIP_LEVEL: Final = 4
 # As the state writes moments: with microseconds always, so that every row has the same form.
 _MOMENT_FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 # What spreadsheets take for the beginning of a formula, unless it is a number.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SIGNED_NUMBER: Final = re.compile(r"[+-]\d[\d.,]*%?")
 
 
@@ -99,17 +99,23 @@ def write_parquet(
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with an apostrophe before each text that a spreadsheet would compute.
 
-    Those begin with `=`, `+`, `-`, `@` or a control character and are no plain number. A name that
+    Those begin with `=`, `+`, `-`, `@`, a tab or a line break and are no plain number. A name that
     somebody else wrote, such as `=HYPERLINK(...)`, then stays the text that it is.
     """
     changed = {}
     for name in frame.columns:
-        if frame[name].dtype == object or isinstance(frame[name].dtype, pd.StringDtype):
+        if _may_hold_text(frame[name].dtype):
             # A long column has few different texts.
             found = {text: f"'{text}" for text in frame[name].unique() if _is_formula(text)}
             if found:
                 changed[name] = frame[name].map(lambda value, new=found: new.get(value, value))
     return frame.assign(**changed) if changed else frame
+
+
+def _may_hold_text(dtype: Any) -> bool:
+    """All but numbers, flags and moments: categories too, and whatever kind of text there is."""
+    types = pd.api.types
+    return not (types.is_numeric_dtype(dtype) or types.is_datetime64_any_dtype(dtype))
 
 
 def _is_formula(value: object) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -85,6 +86,7 @@ def test_text_that_would_be_computed_gets_an_apostrophe_and_numbers_do_not() -> 
         "@SUM(A1)",
         "\t=1",
         "\r=1",
+        "\n=1",
         "-3.5",
         "+12%",
         "Luka",
@@ -92,8 +94,10 @@ def test_text_that_would_be_computed_gets_an_apostrophe_and_numbers_do_not() -> 
     ]
     frame = pd.DataFrame({"name": pd.Series(texts, dtype=object), "points": -1.5})
     safe = without_formulas(frame)
-    kept = [*(f"'{text}" for text in texts[:6]), *texts[6:]]
+    kept = [*(f"'{text}" for text in texts[:7]), *texts[7:]]
     assert safe["name"].tolist() == kept
+    for kind in ("category", "str", pd.ArrowDtype(pa.string())):
+        assert without_formulas(frame.astype({"name": kind}))["name"].tolist() == kept
     assert safe["points"].tolist() == [-1.5] * len(texts)
     assert frame["name"].tolist() == texts, "the frame itself stays as it is"
     without_text = frame[["points"]]

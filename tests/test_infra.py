@@ -378,10 +378,17 @@ def test_a_second_bucket_for_exports_is_as_private_as_the_first() -> None:
     rules = stack["ExportBucket"]["LifecycleConfiguration"]["Rules"]
     assert [rule.get("ExpirationInDays") for rule in rules] == [91, None]
     assert "VersioningConfiguration" not in stack["ExportBucket"], "what is revoked is gone"
-    [statement] = stack["ExportBucketPolicy"]["PolicyDocument"]["Statement"]
-    [same] = made["data.aws_iam_policy_document.exports"]["statement"]
-    assert written(statement) == terraform_written(same)
-    assert written(statement)["effect"] == "Deny"
+    denied = [written(one) for one in stack["ExportBucketPolicy"]["PolicyDocument"]["Statement"]]
+    same = made["data.aws_iam_policy_document.exports"]["statement"]
+    assert denied == [terraform_written(one) for one in same]
+    shared = ["arn:aws:s3:::shared", "arn:aws:s3:::shared/*"]
+    first = stack["BucketPolicy"]["PolicyDocument"]["Statement"]
+    assert denied == [written(one) | {"resources": shared} for one in first]
+    # Nor does it go with the stack, as the README says.
+    resources = parse_cloudformation()["Resources"]
+    for one in ("DeletionPolicy", "UpdateReplacePolicy"):
+        assert resources["ExportBucket"][one] == resources["Bucket"][one]
+    assert made["aws_s3_bucket.exports"]["lifecycle"] == [{"prevent_destroy": True}]
 
     printed: Any = policy_document(
         S3Options(bucket=BUCKET, region="us-east-1"), export_bucket="shared"
@@ -397,8 +404,8 @@ def test_a_second_bucket_for_exports_is_as_private_as_the_first() -> None:
 def test_public_exports_are_asked_for_and_read_below_one_prefix_only() -> None:
     stack = cloudformation(ExportBucketName="shared", PublicExports="yes")
     made = terraform(export_bucket_name="shared", public_exports="yes")
-    _, lets_in = stack["ExportBucketPolicy"]["PolicyDocument"]["Statement"]
-    _, same = made["data.aws_iam_policy_document.exports"]["statement"]
+    *_, lets_in = stack["ExportBucketPolicy"]["PolicyDocument"]["Statement"]
+    *_, same = made["data.aws_iam_policy_document.exports"]["statement"]
     for one in (written(lets_in), terraform_written(same)):
         assert (one["effect"], one["actions"]) == ("Allow", ["s3:GetObject"])
         assert one["resources"] == ["arn:aws:s3:::shared/predictions/exports/*"]

@@ -173,12 +173,20 @@ def test_a_link_is_never_longer_than_s3_takes_and_never_over_at_once(shared: Any
             links.link(KEY, lasts=lasts, media_type=CSV)
 
 
-def test_links_of_aws_name_bucket_and_region() -> None:
-    options = s3_options(None, "my-bucket", region="eu-central-1")
+@pytest.mark.parametrize("region", ["eu-central-1", "eu-south-1", "us-east-1"])
+def test_links_of_aws_name_bucket_and_region(region: str) -> None:
+    """The host of all regions sends on to another one, for which the signature does not hold."""
+    options = s3_options(None, "my-bucket", region=region)
     address = S3Links(options).link("a", lasts=HOUR, media_type=CSV)
-    assert address.startswith("https://my-bucket.s3.")
-    assert "/predictions/a?" in address
+    where, _, _ = address.partition("?")
+    assert where == f"https://my-bucket.s3.{region}.amazonaws.com/predictions/a"
     assert "AWS4-HMAC-SHA256" in address, "older ways of signing are refused in newer regions"
+
+
+def test_links_of_other_services_have_the_bucket_in_the_path() -> None:
+    options = s3_options("https://account.r2.example", "my-bucket", region="auto")
+    where, _, _ = S3Links(options).link("a", lasts=HOUR, media_type=CSV).partition("?")
+    assert where == "https://account.r2.example/my-bucket/predictions/a"
 
 
 @pytest.fixture

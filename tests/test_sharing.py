@@ -23,6 +23,7 @@ from jobs.errors import NotPermitted
 from jobs.export_settings import ExportSettings
 from jobs.sharing import (
     Export,
+    ExportElsewhere,
     ExportEnded,
     ExportUnderWay,
     Link,
@@ -171,6 +172,7 @@ def test_an_export_is_stored_and_catalogued(one: Sharer, tmp_path: Path) -> None
         title="Tonight",
         format="csv",
         file_name="slate.csv",
+        place=made.place,
         made_at=one.clock.now,
         expires_at=one.clock.now + WEEK,
         file_count=1,
@@ -291,8 +293,15 @@ def test_drafts_that_do_not_do_what_they_say_are_defects(one: Sharer) -> None:
         (folder / "other.csv").write_bytes(CSV)
         return 1
 
+    def write_more(folder: Path, progress: Progress) -> int:
+        (folder / "README").write_bytes(b"")
+        (folder / "slate.csv").write_bytes(CSV)
+        return 1
+
     with pytest.raises(ValueError, match=r"other\.csv"):
         one.sharing.make(OWNER, csv_draft(write), keep_days=7)
+    with pytest.raises(ValueError, match="README"):
+        one.sharing.make(OWNER, csv_draft(write_more), keep_days=7)
     with pytest.raises(ValueError, match="8"):
         one.sharing.make(OWNER, csv_draft(), keep_days=8)
     for name in ("", "a/b.csv", "../b.csv", "dončić.csv", 'a".csv', ".csv"):
@@ -309,6 +318,7 @@ def test_sharing_is_the_owners(one: Sharer, tmp_path: Path) -> None:
         lambda: sharing.exports(VISITOR),
         lambda: sharing.link(VISITOR, "x", HOUR),
         lambda: sharing.links(VISITOR, "x", HOUR),
+        lambda: sharing.size(VISITOR, "x"),
         lambda: sharing.download(VISITOR, "x", tmp_path),
         lambda: sharing.revoke(VISITOR, "x"),
     ):
@@ -375,6 +385,19 @@ def test_a_clock_that_is_wrong_does_not_lengthen_a_link(
     seconds = int(link.address.partition("X-Amz-Expires=")[2].partition("&")[0])
     assert 2990 <= seconds <= 3000
     assert link.ends_at == online.clock.now - timedelta(minutes=10) + HOUR
+
+
+def test_a_week_is_the_longest_by_the_clock_that_signs(
+    online: Sharer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 counts a link's time from the moment that is signed into it."""
+    made = online.sharing.make(OWNER, csv_draft(), keep_days=30)
+    # This machine's clock is ten minutes behind.
+    monkeypatch.setattr(S3Store, "clock_offset_seconds", 600.0)
+    link = online.sharing.link(OWNER, made.export_id, WEEK)
+    assert link.ends_at == online.clock.now + WEEK
+    assert "clock is behind" in link.limited_by
+    assert online.sharing.link(OWNER, made.export_id, DAY).limited_by == ""
 
 
 def test_a_session_token_of_unknown_end_gives_an_hour_and_says_so(
@@ -481,6 +504,11 @@ def test_exports_have_a_bucket_of_their_own_and_a_public_address(
         clock.advance(days=62)
         sharer.sharing.tidy_up()
         assert there.list("exports/") == []
+    # The public address is in front of that bucket only.
+    del changes["export_bucket"]
+    with opened(tmp_path / "two", S3Store(options), clock, **changes) as sharer:
+        made = sharer.sharing.make(OWNER, csv_draft(), keep_days=7)
+        assert sharer.sharing.link(OWNER, made.export_id, DAY).public_address == ""
 
 
 # Taken back, and removed --------------------------------------------------------------------------
@@ -566,6 +594,85 @@ def test_another_machines_exports_are_not_left_over(
         assert row.standing(clock.now) is Standing.REVOKED
 
 
+def test_an_export_of_another_bucket_is_never_said_to_be_gone(
+    tmp_path: Path, options: S3Options, ministack_endpoint: str, new_bucket: Callable[[str], str]
+) -> None:
+    """S3_EXPORT_BUCKET was changed since: what is there is out of reach, and its links work."""
+    first, second = new_bucket(ministack_endpoint), new_bucket(ministack_endpoint)
+    clock = ManualClock(datetime.now(UTC))
+    store = S3Store(options)
+    with opened(tmp_path / "a", store, clock, store=options, export_bucket=first) as sharer:
+        made = sharer.sharing.make(OWNER, csv_draft(), keep_days=30)
+        short = sharer.sharing.make(OWNER, csv_draft(), keep_days=7)
+        link = sharer.sharing.link(OWNER, made.export_id, WEEK)
+        with sharer.machine.replica.read() as connection:
+            rows = connection.execute("SELECT * FROM s3_exports").fetchall()
+        assert first not in repr(rows), "names never come into the log"
+    with opened(tmp_path / "b", store, clock, store=options, export_bucket=second) as sharer:
+        here = sharer.sharing.make(OWNER, csv_draft(), keep_days=7)
+        for refused in (
+            lambda: sharer.sharing.link(OWNER, made.export_id, HOUR),
+            lambda: sharer.sharing.size(OWNER, made.export_id),
+            lambda: sharer.sharing.download(OWNER, made.export_id, tmp_path),
+            lambda: sharer.sharing.revoke(OWNER, made.export_id),
+        ):
+            with pytest.raises(ExportElsewhere, match="Set S3_EXPORT_BUCKET as it was"):
+                refused()
+        assert fetched(link.address)[0] == 200
+        clock.advance(days=8)
+        with pytest.raises(ExportElsewhere, match="another bucket"):
+            sharer.sharing.tidy_up()
+        rows_now = {row.export_id: row for row in sharer.rows()}
+        assert rows_now[here.export_id].removed_at is not None
+        assert rows_now[made.export_id].standing(clock.now) is Standing.REVOKING
+        assert rows_now[short.export_id].removed_at is None
+        sharer.machine.replica.sync_now()
+    with opened(tmp_path / "c", store, clock, store=options, export_bucket=first) as sharer:
+        sharer.sharing.tidy_up()
+        assert {row.removed_at is None for row in sharer.rows()} == {False}
+        assert fetched(link.address)[0] == 404
+        lost = sharer.sharing.make(OWNER, csv_draft(), keep_days=7)
+    # Where it stays out of reach, the bucket's own rules have removed it at last.
+    with opened(tmp_path / "d", store, clock, store=options, export_bucket=second) as sharer:
+        clock.advance(days=96)
+        with pytest.raises(ExportElsewhere):
+            sharer.sharing.tidy_up()
+        assert lost.export_id in [row.export_id for row in sharer.rows()]
+        clock.advance(days=2)
+        with pytest.raises(ExportElsewhere):
+            sharer.sharing.tidy_up()
+        assert sharer.rows() == []
+        sharer.sharing.tidy_up()
+
+
+def test_one_that_cannot_be_deleted_keeps_no_other(one: Sharer) -> None:
+    assert isinstance(one.store, FailingStore)
+    made = [one.sharing.make(OWNER, csv_draft(), keep_days=7).export_id for _ in range(2)]
+    # The first whose turn it is.
+    stuck, other = sorted(made)
+    one.clock.advance(days=8)
+    one.store.refused["delete"] = stuck
+    with pytest.raises(AccessDenied, match=stuck):
+        one.sharing.tidy_up()
+    assert one.objects() == [f"exports/{stuck}/slate.csv"]
+    assert {row.export_id: row.removed_at is None for row in one.rows()} == {
+        stuck: True,
+        other: False,
+    }
+    # The same for what broken-off ones have left, or what came after its row was closed.
+    one.store.refused["delete"] = STRAY
+    late = f"exports/{other}/late.csv"
+    for key in (STRAY, late):
+        one.store.put(key, b"x", PutMode.CREATE)
+    one.clock.advance(days=2)
+    with pytest.raises(AccessDenied, match=STRAY):
+        one.sharing.tidy_up()
+    assert one.objects() == [STRAY]
+    one.store.refused.clear()
+    one.sharing.tidy_up()
+    assert one.objects() == []
+
+
 def test_settings_of_a_folder_pass_over_an_export_bucket(
     tmp_path: Path, clock: ManualClock
 ) -> None:
@@ -600,3 +707,18 @@ def test_the_app_removes_expired_exports_by_itself_and_says_what_fails(
         assert application.saved_state().job_error is None
         assert not path.exists()
         assert application.sharing.exports(OWNER)[0].removed_at is not None
+
+
+def test_the_daily_job_removes_what_is_over_while_the_app_sleeps(
+    tmp_path: Path, reference_path: Path, clock: ManualClock
+) -> None:
+    """A public address lives as long as its object."""
+    settings = settings_for(tmp_path / "state", reference_path, tmp_path / "store")
+    with running(settings, clock, ticks=False) as application:
+        made = application.sharing.make(OWNER, csv_draft(), keep_days=7)
+        clock.advance(days=8)
+        application.daily(OWNER, lambda share, words: None)
+        assert application.sharing.exports(OWNER)[0].removed_at is not None
+        assert not list((tmp_path / "store" / "exports").rglob("slate.csv"))
+        again = application.daily(OWNER, lambda share, words: None)
+        assert (again.snapshot, made.export_id) == (False, made.export_id)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button, Checkbox
 
 from exports.errors import DrawingFailed
 from jobs.application import Application
@@ -27,6 +28,7 @@ from tests.applications import AFTERNOON, log_of, published, running, settings_f
 from tests.scored_seasons import fill_season
 from tests.servers import create_bucket, s3_options
 from tests.stores import ManualClock
+from ui.formats import kilobytes
 from ui.runtime import install_application
 
 APP_SECONDS = 60.0
@@ -309,7 +311,20 @@ def test_a_chart_that_cannot_be_drawn_shares_nothing(
 # The page -----------------------------------------------------------------------------------------
 
 
-def test_on_a_folder_the_file_is_handed_out_and_revoked(application: Application) -> None:
+def revoke_button(test: AppTest) -> Button:
+    [button] = [one for one in test.main.button if one.label == "Revoke"]
+    return button
+
+
+def sure_of_it(test: AppTest) -> Checkbox:
+    [box] = test.main.checkbox
+    return box
+
+
+def test_on_a_folder_the_file_is_handed_out_and_revoked(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared_as(application, tonight(), "parquet")
     shared_as(application, tonight(), "csv")
     export = newest(application)
     test = opened()
@@ -321,8 +336,11 @@ def test_on_a_folder_the_file_is_handed_out_and_revoked(application: Application
     )
     assert "In the store now: " in words(test)
     assert "New link" not in [one.label for one in test.main.button]
-    test = press(test, "Prepare the file")
-    assert "is ready below" in words(test)
+    with monkeypatch.context() as patched:
+        # Read when it is asked for: before, its size is enough.
+        patched.setattr(application.sharing, "download", None)
+        test = press(test, "Prepare the file")
+    assert f"is ready below, {kilobytes(export.size_bytes)}" in words(test)
     assert test.session_state["sharing_file"] == export.export_id
     [button] = test.main.get("download_button")
     assert button.proto.deferred_file_id
@@ -335,9 +353,18 @@ def test_on_a_folder_the_file_is_handed_out_and_revoked(application: Application
     assert export.file_name in told
     assert not test.main.get("download_button")
 
-    [revoke] = [one for one in test.main.button if one.label == "Revoke"]
-    assert revoke.disabled
-    [sure] = test.main.checkbox
+    # Who is sure of one is not sure of another.
+    assert revoke_button(test).disabled
+    [field] = [one for one in test.main.selectbox if one.label == "Export"]
+    mine, another = field.options[:2]
+    test = require_page(sure_of_it(test).check().run(), "Sharing")
+    assert not revoke_button(test).disabled
+    [field] = [one for one in test.main.selectbox if one.label == "Export"]
+    test = require_page(field.select(another).run(), "Sharing")
+    assert revoke_button(test).disabled
+    [field] = [one for one in test.main.selectbox if one.label == "Export"]
+    test = require_page(field.select(mine).run(), "Sharing")
+    sure = sure_of_it(test)
     test = press(require_page(sure.check().run(), "Sharing"), "Revoke")
     assert "Revoked: Projections for 20 Nov 2026. " in words(test)
     assert files_of(application, export) == {}
@@ -429,3 +456,14 @@ def test_a_link_whose_time_is_over_is_not_shown_any_more(
     test = require_page(test.run(), "Today's Games")
     assert "Make a new one." in words(test)
     assert address not in [one.value for one in test.main.code]
+
+
+def test_a_link_that_was_revoked_elsewhere_is_not_shown_any_more(linking: Application) -> None:
+    pass_a_minute(linking)
+    test = share(replayed(), "csv", The_link_works_for="1 hour")
+    address_in(test)
+    linking.sharing.revoke(OWNER, newest(linking).export_id)
+    test = require_page(test.run(), "Today's Games")
+    assert "The export was revoked: every link to it has ended." in words(test)
+    assert "Made: " not in words(test)
+    assert not test.main.code

@@ -31,9 +31,9 @@ __all__ = [
 class Standing(enum.StrEnum):
     """What can be had of an export.
 
-    SHARED: a link that was given may still work. KEPT: none does, and new ones can be made.
-    EXPIRED and REVOKED: nothing any more. REVOKING: revoked, and not all of its objects are known
-    to be gone, so that links may still work.
+    SHARED: a link that was given may still work. KEPT: no link is known to work, and new ones can
+    be made. EXPIRED and REVOKED: nothing any more. REVOKING: revoked, and not all of its objects
+    are known to be gone, so that links may still work.
     """
 
     SHARED = "shared"
@@ -52,6 +52,7 @@ class Export:
         view, format: the values of `exports.draft`'s View and Format.
         title: what it shows, for people.
         file_name: the one file's name; "" for a tree of partitions.
+        place: which store its objects lie in, as `jobs.export_store.place_of` says it.
         made_at, expires_at: from when until when it is kept.
         file_count, row_count, size_bytes: of all its files.
         links_until: when the last link that was given ends; None if none was.
@@ -64,6 +65,7 @@ class Export:
     title: str
     format: str
     file_name: str
+    place: str
     made_at: datetime
     expires_at: datetime
     file_count: int
@@ -90,7 +92,7 @@ class Export:
 def exports(connection: apsw.Connection) -> list[Export]:
     """Every export of the catalogue, the newest first."""
     rows = connection.execute(
-        "SELECT export_id, view, title, format, file_name, made_at, expires_at, file_count,"
+        "SELECT export_id, view, title, format, file_name, place, made_at, expires_at, file_count,"
         " row_count, size_bytes, links_until, revoked_at, removed_at FROM main.s3_exports"
         " ORDER BY made_at DESC, export_id"
     )
@@ -100,15 +102,16 @@ def exports(connection: apsw.Connection) -> list[Export]:
 def write_export(transaction: Transaction, export: Export) -> None:
     """Put a new export into the catalogue."""
     transaction.execute(
-        "INSERT INTO s3_exports (export_id, view, title, format, file_name, made_at, expires_at,"
-        " file_count, row_count, size_bytes, links_until, revoked_at, removed_at)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO s3_exports (export_id, view, title, format, file_name, place, made_at,"
+        " expires_at, file_count, row_count, size_bytes, links_until, revoked_at, removed_at)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             export.export_id,
             export.view,
             export.title,
             export.format,
             export.file_name,
+            export.place,
             moment_text(export.made_at),
             moment_text(export.expires_at),
             export.file_count,
@@ -122,7 +125,11 @@ def write_export(transaction: Transaction, export: Export) -> None:
 
 
 def note_links_until(transaction: Transaction, export_id: str, ends_at: datetime) -> None:
-    """Note that a link was given that ends then, unless one that ends later is noted."""
+    """Note that a link was given that ends then, unless one that ends later is noted.
+
+    Noted here, that is: where two machines give links at once, the one noted later in the log
+    stays.
+    """
     text = moment_text(ends_at)
     transaction.execute(
         "UPDATE s3_exports SET links_until = ?"
@@ -155,11 +162,11 @@ def drop_exports(transaction: Transaction, export_ids: Iterable[str]) -> None:
 
 
 def _export(row: Sequence[apsw.SQLiteValue]) -> Export:
-    texts = [str(value) for value in row[:7]]
-    export_id, view, title, format_, file_name, made_at, expires_at = texts
-    file_count, row_count, size_bytes = (int(str(value)) for value in row[7:10])
+    texts = [str(value) for value in row[:8]]
+    export_id, view, title, format_, file_name, place, made_at, expires_at = texts
+    file_count, row_count, size_bytes = (int(str(value)) for value in row[8:11])
     links_until, revoked_at, removed_at = (
-        None if value is None else moment_of(str(value)) for value in row[10:]
+        None if value is None else moment_of(str(value)) for value in row[11:]
     )
     return Export(
         export_id=export_id,
@@ -167,6 +174,7 @@ def _export(row: Sequence[apsw.SQLiteValue]) -> Export:
         title=title,
         format=format_,
         file_name=file_name,
+        place=place,
         made_at=moment_of(made_at),
         expires_at=moment_of(expires_at),
         file_count=file_count,

@@ -227,7 +227,8 @@ CREATE TABLE restores (
 """
 
 # What is beside the log and what it costs. An export's objects lie below `exports/<export_id>/`;
-# its links are nowhere: whoever has one can read. `image_id` is the SHA-256 of the image's address.
+# its links are nowhere: whoever has one can read. `place` is a hash that tells one bucket from
+# another: names never come into the log. `image_id` is the SHA-256 of the image's address.
 # Days are UTC dates; of a day each process has one row of its own, so that no sum is another's
 # conflict. `figures` is JSON, as `usage.counting` and `jobs.picture_counts` write it.
 _BESIDE_THE_LOG: Final = """
@@ -237,6 +238,7 @@ CREATE TABLE s3_exports (
   title TEXT NOT NULL,
   format TEXT NOT NULL,
   file_name TEXT NOT NULL,
+  place TEXT NOT NULL,
   made_at TEXT NOT NULL,
   expires_at TEXT NOT NULL,
   file_count INTEGER NOT NULL,

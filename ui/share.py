@@ -13,7 +13,14 @@ from jobs.errors import EXPLAINED, NotReady
 from jobs.sharing import KEEP_DAYS
 from ui.formats import plain
 from ui.frame import Frame
-from ui.share_links import FORMAT_LABELS, Given, give, life_field, show_given
+from ui.share_links import (
+    FORMAT_LABELS,
+    Given,
+    give,
+    how_it_ended,
+    life_field,
+    show_given,
+)
 
 __all__ = ["share_box"]
 
@@ -93,10 +100,11 @@ def _share(
 def _show(frame: Frame, given: Given) -> None:
     try:
         now = frame.application.sharing.now()
+        has_ended = bool(how_it_ended(frame, given, now))
     except NotReady as error:
         st.error(plain(str(error)))
         return
-    if given.about:
+    if given.about and not has_ended:
         st.success(plain(f"Made: {given.about}"), icon=":material/check:")
     show_given(frame, given, now)
     st.page_link("pages/sharing.py", label="All that was made: Sharing", icon=":material/share:")

@@ -11,12 +11,20 @@ import streamlit as st
 
 from exports.draft import Format
 from jobs.errors import EXPLAINED
-from jobs.sharing import Export, Link, duckdb_query
+from jobs.sharing import Export, Link, Standing, duckdb_query
 from ui.csv_file import count
 from ui.formats import kilobytes, moment, plain
 from ui.frame import Frame
 
-__all__ = ["FORMAT_LABELS", "Given", "export_words", "give", "life_field", "show_given"]
+__all__ = [
+    "FORMAT_LABELS",
+    "Given",
+    "export_words",
+    "give",
+    "how_it_ended",
+    "life_field",
+    "show_given",
+]
 
 FORMAT_LABELS: Final[Mapping[str, str]] = {
     Format.HTML.value: "HTML report",
@@ -33,6 +41,13 @@ _LIVES: Final[Mapping[str, timedelta]] = {
     "1 day": timedelta(days=1),
     "3 days": timedelta(days=3),
     "7 days": timedelta(days=7),
+}
+_ENDED: Final[Mapping[str, str]] = {
+    Standing.EXPIRED.value: "The export has expired: no link to it is of use any more.",
+    Standing.REVOKED.value: "The export was revoked: every link to it has ended.",
+    Standing.REVOKING.value: (
+        "The export was revoked. Not all of it is deleted yet; it is tried again by itself."
+    ),
 }
 _USUAL_LIFE: Final = "1 day"
 _QUERY_PIXELS: Final = 240
@@ -91,13 +106,31 @@ def export_words(frame: Frame, export: Export) -> str:
     )
 
 
+def how_it_ended(frame: Frame, given: Given, now: datetime) -> str:
+    """What became of the export since, a sentence; "" while it is kept. Asks the catalogue only.
+
+    It may have been revoked on another page or by another machine. Raises NotReady.
+    """
+    if not given.export_id:
+        return ""
+    for export in frame.application.sharing.exports(frame.actor):
+        if export.export_id == given.export_id:
+            return _ENDED.get(export.standing(now).value, "")
+    return _ENDED[Standing.EXPIRED.value]
+
+
 def show_given(frame: Frame, given: Given, now: datetime) -> None:
     """Draw the links, when they end and why; a tree of files has one query for all of them.
 
-    `now` is the store's time, by which links end.
+    Of an export that has ended, only that. `now` is the store's time, by which links end. Raises
+    NotReady.
     """
     if given.problem:
         st.error(plain(given.problem))
+        return
+    ended = how_it_ended(frame, given, now)
+    if ended:
+        st.caption(ended)
         return
     if not given.links:
         st.info(
@@ -134,7 +167,9 @@ def _show_public(links: Sequence[Link]) -> None:
     public = [link.public_address for link in links if link.public_address]
     if public:
         st.caption(
-            "The public address has no end of its own: it works as long as the export is kept. "
-            "After revoking, copies on their way live on for up to five minutes."
+            "The public address has no end of its own: it works until the export is deleted, "
+            "which the running app or the daily job does once its time is over. While neither "
+            "runs it lives on, until the bucket's own rule after 91 days. After revoking, copies "
+            "on their way live on for up to five minutes."
         )
         st.code("\n".join(public), language=None, wrap_lines=True)

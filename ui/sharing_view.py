@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,8 +29,11 @@ _ANSWER: Final = "sharing_answer"
 _GIVEN: Final = "sharing_given"
 """The newest links of this session; of one export at a time."""
 _FILE: Final = "sharing_file"
-"""The export whose file was read and can be downloaded."""
+"""The export whose file is there and can be downloaded."""
 _SURE: Final = "sharing_sure"
+"""With an export's id behind it: who is sure of one is not sure of another."""
+_TURN: Final = threading.Lock()
+"""Held while a file is read: a large one takes some hundred megabytes."""
 _FIELD_PIXELS: Final = 176
 
 _VIEW_LABELS: Final[Mapping[str, str]] = {
@@ -48,6 +52,9 @@ _STATES: Final[Mapping[str, str]] = {
 _COLUMN_SETTINGS: Final = {
     # No wider, so that a phone has room for a column beside it.
     "Shows": st.column_config.TextColumn(pinned=True, width="medium"),
+    "State": st.column_config.TextColumn(
+        help="Shared: a link that was given may still work. Kept: no link is known to work."
+    ),
     "Rows": st.column_config.NumberColumn(format="localized"),
 }
 
@@ -184,7 +191,7 @@ def _show_file(frame: Frame, chosen: Export) -> None:
     if st.button(
         "Prepare the file",
         icon=":material/draft:",
-        help="Reads it from the store; then it can be downloaded.",
+        help="Looks whether it is in the store; then it can be downloaded.",
     ):
         do_and_answer(frame, _ANSWER, lambda: _prepare(frame, chosen))
     if st.session_state.get(_FILE) == chosen.export_id:
@@ -204,7 +211,7 @@ def _show_revoking(frame: Frame, chosen: Export) -> None:
     sure = "Delete it from the store: every link to it ends, and it cannot be taken back."
     if frame.application.settings.exports.public_address is not None:
         sure += " Copies behind the public address live on for up to five minutes."
-    is_sure = st.checkbox(sure, key=_SURE)
+    is_sure = st.checkbox(sure, key=_sure_key(chosen))
     if st.button("Revoke", icon=":material/link_off:", disabled=not is_sure):
         do_and_answer(frame, _ANSWER, lambda: _revoke(frame, chosen))
 
@@ -220,22 +227,27 @@ def _give(frame: Frame, chosen: Export, lasts: timedelta) -> str:
 
 def _prepare(frame: Frame, chosen: Export) -> str:
     st.session_state.pop(_FILE, None)
-    size_bytes = len(_content(frame, chosen))
+    size_bytes = frame.application.sharing.size(frame.actor, chosen.export_id)
     st.session_state[_FILE] = chosen.export_id
     return f"{chosen.title} is ready below, {kilobytes(size_bytes)}."
 
 
 def _content(frame: Frame, chosen: Export) -> bytes:
-    with temporary_folder("download to") as folder:
+    """The file, one at a time, however many ask: memory is short."""
+    with _TURN, temporary_folder("download to") as folder:
         path: Path = frame.application.sharing.download(frame.actor, chosen.export_id, folder)
         return path.read_bytes()
 
 
 def _revoke(frame: Frame, chosen: Export) -> str:
-    for key in (_SURE, _GIVEN, _FILE):
+    for key in (_sure_key(chosen), _GIVEN, _FILE):
         st.session_state.pop(key, None)
     frame.application.sharing.revoke(frame.actor, chosen.export_id)
     return f"Revoked: {chosen.title}. Its files are deleted, and every link to them has ended."
+
+
+def _sure_key(chosen: Export) -> str:
+    return f"{_SURE}_{chosen.export_id}"
 
 
 # Words --------------------------------------------------------------------------------------------

@@ -106,18 +106,18 @@ def make_clients(options: S3Options) -> tuple[S3Client, S3Client]:
 def make_signer(options: S3Options) -> tuple[S3Client, Session]:
     """A client for signing addresses, and the session whose credentials it signs with."""
     session = _session(options)
-    # The older way of signing is boto3's own choice for links in some regions; newer regions and
-    # keys of one's own refuse it. What a link's reader does about checksums is the reader's.
-    return (
-        _client(
-            session,
-            options,
-            1,
-            signature_version="s3v4",
-            response_checksum_validation="when_required",
-        ),
-        session,
-    )
+    config: dict[str, Any] = {
+        # The older way of signing is boto3's own choice for links in some regions; newer regions
+        # and keys of one's own refuse it.
+        "signature_version": "s3v4",
+        # What a link's reader does about checksums is the reader's.
+        "response_checksum_validation": "when_required",
+    }
+    if options.is_aws:
+        # boto3 would name the host of all regions. That one sends a reader on to the bucket's own
+        # region, where the signature, which names the host, does not hold.
+        config["s3"] = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+    return _client(session, options, 1, **config), session
 
 
 def make_stranger(options: S3Options) -> S3Client:
