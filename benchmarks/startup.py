@@ -92,10 +92,9 @@ def measure(folder: Path) -> dict[str, object]:
             peaks["cold start, logging and three uploads"] = memory_mb(app, "VmHWM")
 
         def use_everything(app: AppProcess) -> None:
-            last = len(REPLAYS) + 2
             page = chromium.new_page()
             page.goto(f"{app.url}/history?origin=Replay")
-            sidebar(page).get_by_text(f"Saved to S3 as #{last}").wait_for(timeout=60_000)
+            sidebar(page).get_by_text("Saved to S3 as #").wait_for(timeout=60_000)
             peaks["cold start, restore and slate"] = memory_mb(app, "VmHWM")
             button = page.get_by_test_id("stDownloadButton")
             button.wait_for()

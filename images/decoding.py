@@ -26,6 +26,9 @@ MOST_SIDE_PIXELS: Final = 512
 MEDIA_TYPE: Final = "image/webp"
 
 _QUALITY: Final = 85
+# Each scan of a JPEG goes over all its pixels, and an empty one takes but a few bytes.
+_SCAN: Final = b"\xff\xda"
+_MOST_SCANS: Final = 64
 # Decoders give these; all else (palettes, CMYK, 16 bits) is converted.
 _OPAQUE: Final = frozenset({"1", "L", "RGB", "CMYK", "YCbCr", "I", "I;16", "I;16B", "F", "LAB"})
 
@@ -81,6 +84,8 @@ def _checked(body: bytes, origin: str) -> Header:
         raise _rejected(
             origin, f"It has {width} × {height} pixels, which is more than {MOST_PIXELS:,}."
         )
+    if header.image_type is ImageType.JPEG and body.count(_SCAN) > _MOST_SCANS:
+        raise _rejected(origin, "It has more layers than any picture.")
     return header
 
 

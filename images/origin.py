@@ -171,9 +171,10 @@ class Origin:
 
         def cut() -> None:
             late.set()
-            # It may have ended in this moment.
+            # The bare socket: TLS would take its state away from the thread that reads. It may
+            # have ended in this moment.
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
         timer = threading.Timer(self._network.whole_seconds, cut)
         timer.daemon = True

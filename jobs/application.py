@@ -22,6 +22,7 @@ from jobs.clock import Clock
 from jobs.configuration import Settings
 from jobs.copies import RunCopies
 from jobs.daily import DailyReport, do_day
+from jobs.ending import do_within
 from jobs.errors import ConfigurationError, NotReady
 from jobs.ingest import IngestReport, Progress, missing_seasons
 from jobs.live_season import LiveSeason
@@ -78,6 +79,7 @@ class Application:
             clock,
             self._ready_state,
             also=(self.sharing.tidy_up, self.pictures.keep, self.meter.keep),
+            without_store=(self.meter.save,),
         )
         self.backup_jobs = self.safekeeping.backups
         self.restoring = self.safekeeping.restoring
@@ -101,8 +103,7 @@ class Application:
     def close(self, flush_timeout_seconds: float = 5.0) -> None:
         """Stop the timer and the threads, publish what is pending, let go of the file.
 
-        What runs gets `flush_timeout_seconds` to end, and the last upload as much again. Harmless
-        when repeated.
+        What runs gets `flush_timeout_seconds` to end, and the upload as much; harmless twice.
         """
         deadline = time.monotonic() + flush_timeout_seconds
         self._startup.stop()
@@ -112,9 +113,9 @@ class Application:
         if self._timer is not None:
             self._timer.stop(flush_timeout_seconds)
         self._startup.join(max(0.0, deadline - time.monotonic()))
-        self.pictures.close()
+        # Another's long transaction keeps these waiting: the upload must not wait with them.
+        do_within(min(1.0, deadline - time.monotonic()), self.pictures.close, self.meter.finish)
         if self._state is not None:
-            self.meter.finish()
             self._state.close(flush_timeout_seconds)
 
     def wake(self) -> None:
@@ -331,6 +332,7 @@ class Application:
                 log_tonight=self._log_tonight,
                 missed_slates=self.missed_slates,
                 keep_backups=self.backup_jobs.keep_daily,
+                end_exports=self.sharing.tidy_up,
                 progress=progress,
             )
 

@@ -24,6 +24,7 @@ from tracking.backup_catalogue import (
     delete_backups,
     first_saved_at,
     followed_log,
+    pending_transactions,
     transactions_after,
     write_backups,
 )
@@ -87,8 +88,8 @@ def is_due(state: State, now: datetime) -> bool:
 
     Only backups of the log that is followed count, and none that is dated later than today.
     """
-    replica, today = state.replica, day_of(now)
-    with replica.read() as connection:
+    today = day_of(now)
+    with state.replica.read() as connection:
         log_id = followed_log(connection)
         own = [
             one
@@ -104,11 +105,11 @@ def is_due(state: State, now: datetime) -> bool:
         # What was used of the bucket is written down day and night, and is nothing to keep. Its
         # days may be dated by a clock that is a little behind.
         since = newest.made_at.date() - timedelta(days=1)
-        later = transactions_after(connection, newest.sequence)
+        later = transactions_after(connection, newest.sequence) | pending_transactions(connection)
         later -= usage_transactions(connection, since)
     # Each backup's own row is one of them; two machines may have made one at once.
     rows = sum(one.sequence >= newest.sequence for one in own)
-    return len(later) + replica.status().pending_transactions > rows
+    return len(later) > rows
 
 
 def is_settled_by_another(state: State, last: Round) -> bool:

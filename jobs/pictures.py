@@ -13,9 +13,9 @@ import hashlib
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -38,7 +38,14 @@ from jobs.picture_shelf import PictureShelf
 from jobs.side_stores import side_store
 from jobs.state import State
 from replica import ReplicaError, StoreError
-from tracking.image_catalogue import StoredImage, stored_image, write_image_day, write_images
+from tracking.image_catalogue import (
+    StoredImage,
+    forget_image_days,
+    image_days,
+    stored_image,
+    write_image_day,
+    write_images,
+)
 
 __all__ = ["Pictures", "Place"]
 
@@ -55,7 +62,8 @@ _UNREACHABLE_FOR: Final = timedelta(minutes=10)
 # After one host did not answer the others are not asked at once either: each waits for seconds.
 _REST: Final = timedelta(minutes=1)
 _BETWEEN_REQUESTS_SECONDS: Final = 0.1
-_END_SECONDS: Final = 1.0
+_END_SECONDS: Final = 0.5
+_KEPT: Final = timedelta(days=400)
 
 
 class Place(enum.StrEnum):
@@ -127,10 +135,15 @@ class Pictures:
         """Whether there are to be marks of teams."""
         return self._images.team_address is not None
 
-    def player(self, player_id: int) -> Picture | None:
-        """A player's picture if it is in memory; else it is looked for, and None. Never waits."""
+    def player(self, player_id: int, *, again: bool = False) -> Picture | None:
+        """A player's picture if it is in memory; else it is looked for, and None. Never waits.
+
+        `again` is a page's second look, which is not counted.
+        """
         address = self._images.address_of_player(player_id)
-        return None if address is None else self._get(_Wanted(address, _PLAYER_PIXELS))
+        if address is None:
+            return None
+        return self._get(_Wanted(address, _PLAYER_PIXELS), counts=not again)
 
     def team(self, team_id: int, team: str) -> Picture | None:
         """A team's mark by id and abbreviation, as `player`."""
@@ -148,12 +161,13 @@ class Pictures:
         """How many pictures are in memory."""
         return len(self._memory)
 
-    def _get(self, wanted: _Wanted) -> Picture | None:
+    def _get(self, wanted: _Wanted, *, counts: bool = True) -> Picture | None:
         held = self._memory.get(wanted.image_id)
         if held is None or not held.is_fresh(self._clock()):
             # An older picture is shown until there is a newer one.
             self._look_for(wanted)
-        self._counts.add(Seen.DRAWN if held is None else Seen.SHOWN)
+        if counts:
+            self._counts.add(Seen.DRAWN if held is None else Seen.SHOWN)
         return None if held is None else held.picture
 
     def _look_for(self, wanted: _Wanted) -> None:
@@ -173,6 +187,14 @@ class Pictures:
                     target=self._work, name="nba-daily-pictures", daemon=True
                 )
                 self._thread.start()
+
+    def seen(self, since: date) -> Mapping[Seen, int]:
+        """What all processes have counted since a UTC date, this one up to now. Raises NotReady."""
+        state, own = self._state("count pictures"), self._counts.so_far()
+        with state.replica.read() as connection:
+            days = image_days(connection, since, but=[(day, self._writer_id) for day in own])
+        counted = [*days.values(), *(sums for day, sums in own.items() if day >= since)]
+        return {what: sum(one.get(what.value, 0) for one in counted) for what in Seen}
 
     # What is kept of it -------------------------------------------------------------------------
 
@@ -205,6 +227,7 @@ class Pictures:
             write_images(transaction, images.values())
             for day, figures in days.items():
                 write_image_day(transaction, day, self._writer_id, figures)
+            forget_image_days(transaction, (now - _KEPT).date())
         self._counts.kept(days, now)
         with self._lock:
             for image_id, written in images.items():
@@ -221,6 +244,11 @@ class Pictures:
                 continue
             try:
                 self._fill(wanted)
+            except Exception as error:
+                # A defect ends the thread, and the next look begins another: not with this one.
+                self._not_before(wanted, self._clock() + _NOT_AGAIN_FOR)
+                self._note(Place.ORIGIN, error)
+                raise
             finally:
                 with self._lock:
                     self._waiting.discard(wanted.image_id)
@@ -259,6 +287,7 @@ class Pictures:
         except CacheUnusable as error:
             self._note(Place.DISK, error)
             return None
+        self._note(Place.DISK, None)
         self._counts.add(Seen.FROM_DISK)
         return Held(picture, file.fetched_at)
 

@@ -21,6 +21,7 @@ class Safekeeping:
 
     `state` gives the open state for an operation in words, or raises NotReady. `also` are further
     jobs that are done in each turn, after the others; each decides itself whether it is due.
+    `without_store` are jobs for turns in which the store fails: they need none.
 
     Attributes:
         backups: the copies that are kept.
@@ -35,6 +36,7 @@ class Safekeeping:
         state: Callable[[str], State],
         *,
         also: Sequence[Callable[[], None]] = (),
+        without_store: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._state = state
         self.backups = Backups(settings, clock, state)
@@ -45,7 +47,7 @@ class Safekeeping:
             clock,
             settings.owner,
         )
-        self._also = tuple(also)
+        self._also, self._without_store = tuple(also), tuple(without_store)
         self._chores = Chores()
 
     @property
@@ -66,6 +68,8 @@ class Safekeeping:
         if status.last_error is None:
             # In this order: what is tried is the newest backup.
             self._chores.run(self._keep_backups, self._drill, *self._also)
+        else:
+            self._chores.run(*self._without_store)
 
     def stop(self) -> None:
         """Let a drill that runs end before its next request."""

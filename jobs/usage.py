@@ -8,7 +8,7 @@ the day's end and when the process ends.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,30 +18,38 @@ from jobs.authority import Actor, require_owner
 from jobs.clock import Clock
 from jobs.configuration import Settings
 from jobs.errors import JobError, NotReady
-from jobs.side_stores import side_store
 from jobs.state import State
+from jobs.stock import list_stock
 from jobs.usage_file import Noted, read_noted, usage_file, write_noted
-from replica import AccessDenied, ObjectStore, ReplicaError, StoreRejected
+from replica import ReplicaError
 from replica.stores.s3 import S3Options
 from replica.stores.s3_requests import S3Request
-from replica.stores.s3_versions import VersionedStore
-from tracking.usage_catalogue import UsageRow, forget_usage, usage_rows, write_usage
+from tracking.usage_catalogue import (
+    UsageRow,
+    forget_usage,
+    forget_usage_ahead,
+    usage_rows,
+    write_usage,
+)
 from usage.cost import Operation
 from usage.counting import Tally, billed_as, part_of
 from usage.days import UnreadableFigures, UsageDay, WriterDay, merged_days
 from usage.month import Month, month_of
-from usage.storage import Storage, StoredObject, storage_of
+from usage.storage import Storage, credible
 
 __all__ = ["Account", "Meter", "NothingIsCounted"]
 
 _BETWEEN_ROWS: Final = timedelta(hours=6)
 _BETWEEN_LISTINGS: Final = timedelta(days=1)
+_AFTER_A_FAILED_LISTING: Final = timedelta(hours=1)
 # Not in the first minutes of a process, whose visitors wait for other things.
 _AFTER_START: Final = timedelta(minutes=10)
-# The way of a process's last row into the log, when nothing more can be written about it.
-_LAST_ROW: Final = {Operation.PUT: 1, Operation.GET: 1}
+# The way of a process's last row into the log, when nothing more can be written about it: as
+# `usage.cost_estimate` has it of a row.
+_LAST_ROW: Final = {Operation.PUT: 1, Operation.LIST: 1, Operation.GET: 1}
 _SHOWN: Final = timedelta(days=62)
 _KEPT: Final = timedelta(days=400)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class NothingIsCounted(JobError):
@@ -91,6 +99,8 @@ class Meter:
         # One at a time deals with file and rows; never held across a request.
         self._keeping = threading.Lock()
         self._noted: Noted | None = None
+        self._has_finished = False
+        self._listing_failed_at: datetime | None = None
 
     @property
     def is_on(self) -> bool:
@@ -105,33 +115,48 @@ class Meter:
 
     # What happens by itself ---------------------------------------------------------------------
 
+    def save(self) -> None:
+        """Put what was counted into the file. Raises NotReady, LocalError."""
+        if self.is_on:
+            # The file is that of whoever has the state open.
+            self._state("keep the count of requests")
+            with self._keeping:
+                self._save()
+
     def keep(self) -> None:
         """Put what was counted into the file, and do what is due: a listing, rows.
 
+        A listing that fails keeps no row from being written, and is tried again an hour later.
         Raises NotReady, LocalError and what a listing raises.
         """
         if not self.is_on:
             return
+        self.save()
         state = self._state("keep the count of requests")
-        with self._keeping:
-            self._save()
-        if self._is_listing_due(state):
-            self._list(state)
-        with self._keeping:
-            self._write_rows(state, self._due())
+        try:
+            if self._is_listing_due(state):
+                self._list(state)
+        finally:
+            with self._keeping:
+                now = self._now()
+                self._write_rows(state, self._due(now), now)
 
     def finish(self) -> None:
-        """Write what was counted as this process ends: its disk may go with it.
+        """Write what was counted as this process ends, once: its disk may go with it.
 
-        Does nothing where the state is not open, or takes no changes: what was counted before is
-        in the file.
+        A row if this process writes any, else the file alone. Does nothing where the state is not
+        open, or takes no changes: what was counted before is in the file.
         """
+        if not self.is_on or self._has_finished:
+            return
         with suppress(NotReady, ReplicaError):
-            if self.is_on and self.writes_at_end:
-                state = self._state("keep the count of requests")
-                with self._keeping:
-                    self._foresee_last_row()
-                    self._write_rows(state, self._counted_days())
+            state = self._state("keep the count of requests")
+            with self._keeping:
+                if self.writes_at_end:
+                    self._write_last_row(state)
+                    self._has_finished = True
+                else:
+                    self._save()
 
     # What the owner does ------------------------------------------------------------------------
 
@@ -144,7 +169,7 @@ class Meter:
         with self._keeping:
             noted = self._join()
         rows, unreadable = self._rows(state, noted, (now - _SHOWN).date())
-        listings = [one.storage for _, one in rows if one.storage is not None]
+        listings = credible([one.storage for _, one in rows if one.storage is not None], now)
         days = merged_days(rows)
         return Account(
             month=month_of(days, listings, now),
@@ -162,7 +187,8 @@ class Meter:
         state = self._open(actor, "list what is stored")
         found = self._list(state)
         with self._keeping:
-            self._write_rows(state, self._counted_days())
+            now = self._now()
+            self._write_rows(state, self._counted_days(), now)
         return found
 
     def _open(self, actor: Actor, action: str) -> State:
@@ -198,12 +224,21 @@ class Meter:
         now = self._now()
         return self._days.setdefault(now.date(), WriterDay(now))
 
-    def _foresee_last_row(self) -> None:
+    def _foresee_last_row(self, times: int) -> None:
+        """Count its way into the log; with -1 it has none after all."""
         with self._counting:
             counts = self._today().counts
-            for operation, times in _LAST_ROW.items():
+            for operation, requests in _LAST_ROW.items():
                 before = counts.tally("log", operation)
-                counts.tallies["log", operation] = before + Tally(requests=times)
+                counts.tallies["log", operation] = before + Tally(requests=times * requests)
+
+    def _bring_back(self, now: datetime) -> None:
+        """What was counted while the clock was days ahead is today's."""
+        with self._counting:
+            for day in [day for day in self._days if day > _tomorrow(now)]:
+                ahead = self._days.pop(day)
+                ahead.storage = None
+                self._today().merge(ahead)
 
     def _counted_days(self) -> dict[date, WriterDay]:
         with self._counting:
@@ -228,24 +263,38 @@ class Meter:
         noted = self._join()
         write_noted(self._path, replace(noted, days=self._counted_days()))
 
-    def _due(self) -> dict[date, WriterDay]:
+    def _due(self, now: datetime) -> dict[date, WriterDay]:
         """Of which days a row has to be written now."""
-        now, noted, days = self._now(), self._join(), self._counted_days()
-        today = days.get(now.date())
-        if today is not None:
-            written_at, storage = noted.written_at, today.storage
-            # Others have to know, or they would list it too.
-            listed = storage is not None and (written_at is None or storage.at > written_at)
-            # A time of a clock that has gone back since says nothing.
-            since_last = now - (written_at or today.since)
-            if not listed and timedelta(0) <= since_last < _BETWEEN_ROWS:
-                del days[now.date()]
-        return days
+        written_at = self._join().written_at
 
-    def _write_rows(self, state: State, days: dict[date, WriterDay]) -> None:
+        def is_due(day: date, one: WriterDay) -> bool:
+            if day < now.date():
+                return True
+            # Others have to know of a listing, or they would list it too.
+            listed_at = None if one.storage is None else one.storage.at
+            if listed_at is not None and listed_at <= now and listed_at > (written_at or _NEVER):
+                return True
+            # A time of a clock that has gone back since says nothing.
+            since_last = now - (written_at or one.since)
+            return not timedelta(0) <= since_last < _BETWEEN_ROWS
+
+        self._bring_back(now)
+        return {day: one for day, one in self._counted_days().items() if is_due(day, one)}
+
+    def _write_last_row(self, state: State) -> None:
+        self._foresee_last_row(1)
+        try:
+            now = self._now()
+            self._write_rows(state, self._counted_days(), now)
+        except BaseException:
+            self._foresee_last_row(-1)
+            self._save()
+            raise
+
+    def _write_rows(self, state: State, days: dict[date, WriterDay], now: datetime) -> None:
+        """Write rows of days, copied at `now` or later: to those that are over nothing is added."""
         if not days:
             return
-        now = self._now()
         # In this order: what a row says must not be more than what the file goes on from.
         self._save()
         noted = self._join()
@@ -255,6 +304,7 @@ class Meter:
             rows = [UsageRow(day, noted.writer_id, one.text()) for day, one in days.items()]
             write_usage(transaction, rows)
             forget_usage(transaction, (now - _KEPT).date())
+            forget_usage_ahead(transaction, noted.writer_id, _tomorrow(now))
         self._noted = replace(noted, written_at=now)
         with self._counting:
             for day, one in days.items():
@@ -290,42 +340,27 @@ class Meter:
         with self._keeping:
             noted = self._join()
         rows, _ = self._rows(state, noted, (now - 2 * _BETWEEN_LISTINGS).date())
-        made_at = max((one.storage.at for _, one in rows if one.storage is not None), default=None)
-        return made_at is None or not timedelta(0) <= now - made_at < _BETWEEN_LISTINGS
+        failed_at = self._listing_failed_at
+        if failed_at is not None and abs(now - failed_at) < _AFTER_A_FAILED_LISTING:
+            return False
+        # Either way: another copy's clock may be ahead.
+        return not any(
+            abs(now - one.storage.at) < _BETWEEN_LISTINGS
+            for _, one in rows
+            if one.storage is not None
+        )
 
     def _list(self, state: State) -> Storage:
-        objects, has_older = [], True
-        for store, prefix in self._places(state):
-            found, complete = _objects_of(store, prefix)
-            objects += found
-            has_older = has_older and complete
-        storage = storage_of(objects, self._now(), has_older=has_older)
+        self._listing_failed_at = self._now()
+        storage = list_stock(self._settings, state.storage.store, self._now())
+        self._listing_failed_at = None
         with self._counting:
             self._today().storage = storage
         return storage
-
-    def _places(self, state: State) -> Iterator[tuple[ObjectStore, str]]:
-        """What has to be listed: all of the state's own store, and what is kept beside it."""
-        own = state.storage.store
-        yield own, ""
-        beside = (
-            (self._settings.export_bucket, "exports/"),
-            (self._settings.image_bucket, "images/"),
-        )
-        for name, prefix in beside:
-            store = side_store(self._settings, own, name)
-            if store is not own:
-                yield store, prefix
 
     def _now(self) -> datetime:
         return self._clock().astimezone(UTC)
 
 
-def _objects_of(store: ObjectStore, prefix: str) -> tuple[list[StoredObject], bool]:
-    """Everything below a prefix, and whether older versions are among it."""
-    if isinstance(store, VersionedStore):
-        # Not every service knows versions, and an older policy may not allow to list them.
-        with suppress(AccessDenied, StoreRejected):
-            kept = store.kept_versions(prefix)
-            return [StoredObject(one.key, one.size_bytes, one.is_current) for one in kept], True
-    return [StoredObject(info.key, info.size_bytes) for info in store.list(prefix)], False
+def _tomorrow(now: datetime) -> date:
+    return now.date() + timedelta(days=1)

@@ -180,6 +180,14 @@ def test_a_bomb_takes_no_room(bomb: Callable[[int, int], bytes]) -> None:
         tracemalloc.stop()
 
 
+def test_a_jpeg_of_countless_layers_is_not_decoded() -> None:
+    body = drawn((2000, 2000), "JPEG", "RGB", progressive=True)
+    end = body.rindex(b"\xff\xd9")
+    empty = bytes.fromhex("ffda 0008 01 01 00 00 3f 00".replace(" ", ""))
+    with pytest.raises(ImageRejected, match="more layers than any picture"):
+        redraw(body[:end] + empty * 2000 + body[end:], ORIGIN)
+
+
 def test_any_cut_and_any_flipped_byte_is_a_picture_or_refused() -> None:
     for body in (drawn((16, 16)), drawn((16, 16), "JPEG", "RGB"), drawn((16, 16), "WEBP")):
         for at in range(len(body)):

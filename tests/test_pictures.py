@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from images.decoding import Picture, redraw
+from images.errors import CacheUnusable
 from images.memory import TIME_TO_LIVE
 from jobs.application import Application
 from jobs.clock import Clock
 from jobs.image_settings import ImageSettings
+from jobs.picture_counts import Seen
 from jobs.picture_shelf import IMAGES
 from jobs.pictures import Pictures, Place
 from replica import PutMode, StoreUnreachable
@@ -24,7 +26,7 @@ from tests.applications import AFTERNOON, SwitchedStore, running, settings_for, 
 from tests.image_server import HOST, ImageServer, Reply, drawn, image_server
 from tests.servers import s3_options
 from tests.stores import ManualClock
-from tracking.image_catalogue import image_days, stored_image
+from tracking.image_catalogue import image_days, stored_image, write_image_day
 
 JAMES, CURRY = 2544, 201939
 IMAGES_ON = ImageSettings(
@@ -219,6 +221,58 @@ def test_a_day_that_has_ended_is_kept_soon(
     pictures.keep()
     with application._ready_state("look").replica.read() as connection:
         assert list(image_days(connection, TODAY)) == [TODAY]
+
+
+def test_a_months_pictures_of_all_processes_and_of_this_one_so_far(
+    opened: Callable[..., Pictures], application: Application, clock: ManualClock
+) -> None:
+    replica = application._ready_state("look").replica
+    with replica.transaction() as transaction:
+        write_image_day(transaction, TODAY, "f" * 32, {"shown": 5})
+        write_image_day(transaction, TODAY - timedelta(days=401), "f" * 32, {"shown": 5})
+    pictures = opened()
+    shown(pictures)
+    assert pictures.player(JAMES, again=True) is not None, "a second look is not counted"
+    assert pictures.seen(TODAY)[Seen.SHOWN] == 6
+    clock.advance(hours=7)
+    pictures.keep()
+    shown(pictures)
+    assert pictures.seen(TODAY)[Seen.SHOWN] == 7
+    assert pictures.seen(clock().date() + timedelta(days=1))[Seen.SHOWN] == 0
+    with replica.read() as connection:
+        assert min(image_days(connection, date.min)) == TODAY, "long ago is let go"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_is_told_and_not_met_at_each_look(
+    opened: Callable[..., Pictures], server: ImageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = opened()
+
+    def broken(*_: object, **__: object) -> Picture:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.pictures.redraw", broken)
+        for _ in range(3):
+            assert pictures.player(JAMES) is None
+            settled(pictures)
+    assert len(server.asked) == 1
+    assert isinstance(pictures.problems[Place.ORIGIN], ZeroDivisionError)
+    wait_for(lambda: pictures.team(1, "BOS") is not None, what="the mark", timeout_seconds=10)
+
+
+def test_what_the_disk_once_failed_to_read_is_no_problem_for_ever(
+    opened: Callable[..., Pictures],
+) -> None:
+    first = opened()
+    shown(first)
+    settled(first)
+    pictures = opened()
+    pictures._note(Place.DISK, CacheUnusable("read", "the folder", "It failed.", "Look."))
+    shown(pictures)
+    settled(pictures)
+    assert pictures.problems == {}
 
 
 def test_what_is_no_picture_is_not_asked_for_again_that_day(

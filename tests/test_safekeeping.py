@@ -19,8 +19,11 @@ from jobs.configuration import Settings
 from jobs.errors import NotBackedUp, NotReady
 from jobs.ticking import Chores
 from jobs.timer import Timer
+from jobs.usage_file import read_noted, usage_file
 from prediction_tracking import CATALOGUE_TABLES, MIGRATIONS, REPLICATED_TABLES
 from replica import AccessDenied, Replica, StoreUnreachable
+from replica.stores.s3_requests import S3Request
+from tests.app_process import wait_for
 from tests.applications import (
     AFTERNOON,
     SwitchedStore,
@@ -31,6 +34,7 @@ from tests.applications import (
     settings_for,
     use_store,
 )
+from tests.servers import s3_options
 from tests.stores import ManualClock, denied, trusting, unreachable
 
 BUNDLED = date(2025, 1, 15)
@@ -107,6 +111,52 @@ def test_a_store_that_is_away_is_told_once_and_the_backup_made_later(
         application.tick()
         application.safekeeping.run()
         assert kinds(application) == ["daily"]
+
+
+def test_what_was_counted_is_in_its_file_while_the_store_is_away(
+    settings: Settings, clock: ManualClock, store: SwitchedStore
+) -> None:
+    options = s3_options(None, "bucket")
+    with running(replace(settings, store=options), clock) as application:
+        published(application)
+        application.safekeeping.run()
+        store.broken = StoreUnreachable
+        application.tick()
+        told = application.settings.store.on_request  # type: ignore[union-attr]
+        assert told is not None
+        told(S3Request("GetObject", "predictions/log/1", 0, 100, 0.02, 0))
+        application.safekeeping.run()
+        [day] = read_noted(usage_file(application.settings.database_path)).days.values()
+        assert day.counts.total.requests == 1
+
+
+def test_a_long_transaction_does_not_keep_the_last_upload_waiting(
+    settings: Settings, clock: ManualClock, store: SwitchedStore
+) -> None:
+    options = s3_options(None, "bucket")
+    begun, let_go = threading.Event(), threading.Event()
+    with running(replace(settings, store=options), clock) as application:
+        published(application)
+        assert application._state is not None
+        replica = application._state.replica
+
+        def hold() -> None:
+            with replica.transaction():
+                begun.set()
+                let_go.wait(60)
+
+        holding = threading.Thread(target=hold)
+        holding.start()
+        assert begun.wait(10)
+        closing = threading.Thread(target=application.close, args=(2.0,))
+        closing.start()
+        try:
+            wait_for(lambda: replica._closing, what="the last upload", timeout_seconds=10)
+        finally:
+            let_go.set()
+            holding.join(20)
+            closing.join(20)
+        assert not closing.is_alive()
 
 
 def test_what_keeps_a_backup_from_being_made_is_told(

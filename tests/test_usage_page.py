@@ -13,12 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 from jobs.application import Application
 from jobs.configuration import OwnerSettings
+from jobs.image_settings import ImageSettings
 from replica import StoreUnreachable
 from replica.stores.s3_requests import S3Request
 from tests.app_process import CHECKOUT
 from tests.applications import AFTERNOON, SwitchedStore, published, running, settings_for, use_store
 from tests.servers import s3_options
 from tests.stores import ManualClock
+from tracking.image_catalogue import write_image_day
 from tracking.usage_catalogue import UsageRow, write_usage
 from ui.frame import OWNERS_PAGES, PAGES
 from ui.runtime import install_application
@@ -158,6 +160,24 @@ def test_the_bucket_is_listed_by_a_button(application: Application, store: Switc
     test = require_page(button.click().run())
     assert "the store cannot be reached" in words(test)
     assert test.main.dataframe[-1].value.equals(listed), "what was found before stays"
+    assert "could not be listed: what lies there" not in words(test)
+
+
+def test_the_months_pictures_where_they_are_on(
+    tmp_path: Path, reference_path: Path, clock: ManualClock, store: SwitchedStore
+) -> None:
+    images = ImageSettings(("cdn.example.com",), "https://cdn.example.com/{player_id}.png", None)
+    settings = settings_for(tmp_path / "a", reference_path, s3_options(None, "bucket"))
+    with running(replace(settings, images=images), clock) as application:
+        published(application)
+        install_application(application)
+        assert application._state is not None
+        with application._state.replica.transaction() as transaction:
+            for day, shown in ((date(2026, 11, 2), 1200), (date(2026, 10, 31), 9)):
+                figures = {"shown": shown, "drawn": 3, "fetched": 2, "failed": 1}
+                write_image_day(transaction, day, "f" * 32, figures)
+        told = "Pictures in November: 1,200 shown, 3 drawn in their place, 2 fetched, 1 failed."
+        assert told in words(opened())
 
 
 def test_a_folder_costs_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,14 @@ from jobs.errors import NotPermitted, NotReady
 from jobs.state import State
 from jobs.usage import Meter, NothingIsCounted
 from jobs.usage_file import read_noted, usage_file
-from replica import DiskFull, LocalError, ObjectStore, PutMode, StoreUnreachable
+from replica import (
+    DiskFull,
+    LocalError,
+    ObjectStore,
+    PutMode,
+    StoreUnreachable,
+    WritesStopped,
+)
 from replica.stores.s3 import S3Options
 from replica.stores.s3_requests import S3Request
 from replica.stores.s3_versions import KeptVersion
@@ -23,6 +31,7 @@ from tests.applications import settings_for
 from tests.backup_machines import Machine, machine
 from tests.servers import s3_options
 from tests.stores import ManualClock, MemoryStore, denied
+from tracking.image_catalogue import write_image_day
 from tracking.usage_catalogue import UsageRow, usage_rows, write_usage
 from usage.cost import Operation
 from usage.days import WriterDay
@@ -88,6 +97,10 @@ class Metered:
         return [
             WriterDay.of_text(one.figures).counts.requests(Operation.GET) for one in self.rows()
         ]
+
+    def transactions(self) -> int:
+        """How many have written rows."""
+        return sum(len(WriterDay.of_text(one.figures).transactions) for one in self.rows())
 
     def counted(self) -> int:
         """What the page shows."""
@@ -168,9 +181,29 @@ def test_what_only_looked_leaves_nothing_in_the_log(one: Metered) -> None:
     one.send(5)
     one.meter.finish()
     assert one.rows() == []
+    assert read_noted(one.path).days[TODAY].counts.requests(Operation.GET) == 5
     one.send(1, "PutObject")
     one.meter.finish()
     assert one.gets() == [6]
+
+
+def test_the_last_row_is_foreseen_once_and_only_if_it_is_written(
+    one: Metered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.send(5)
+
+    def stopped() -> None:
+        raise WritesStopped("write to", "the file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.machine.replica, "transaction", stopped)
+        one.end()
+    assert one.counted() == 5
+    assert read_noted(one.path).days[TODAY].counts.requests(Operation.GET) == 5
+    one.end()
+    one.end()
+    assert one.gets() == [6]
+    assert one.counted() == 6
 
 
 def test_a_process_whose_history_never_came_ends_quietly(one: Metered) -> None:
@@ -237,6 +270,42 @@ def test_older_versions_are_listed_where_that_is_allowed(
             one.meter.list_storage(OWNER)
 
 
+def test_a_service_that_passes_over_the_question_for_versions(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    class PlainListing(Versioned):
+        def kept_versions(self, prefix: str) -> list[KeptVersion]:
+            return []
+
+    store = PlainListing(clock)
+    with machine(tmp_path / "one", store, clock) as opened:
+        found = Metered(tmp_path / "one", opened, clock).meter.list_storage(OWNER)
+        assert not found.has_older
+        assert found.total.current_objects == len(store.keys("")) > 0
+
+
+def test_a_listing_that_fails_keeps_no_row_away_and_is_tried_once_an_hour(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    store = Versioned(clock)
+    asked = []
+
+    def refuse(prefix: str) -> list[KeptVersion]:
+        asked.append(clock.now)
+        raise StoreUnreachable("list", "…")
+
+    store.kept_versions = refuse  # type: ignore[method-assign]
+    with machine(tmp_path / "one", store, clock) as opened:
+        one = Metered(tmp_path / "one", opened, clock)
+        one.send(5)
+        for minutes in (*[5] * 24, *[60] * 5):
+            clock.advance(minutes=minutes)
+            with suppress(StoreUnreachable):
+                one.meter.keep()
+        assert one.gets() == [5], "a turn with a failure writes it, too"
+        assert len(asked) == 2 + 5
+
+
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[]", b'{"format": 9}'])
 def test_a_damaged_file_is_put_aside_and_said_so(
     one: Metered, tmp_path: Path, clock: ManualClock, content: bytes
@@ -274,7 +343,7 @@ def test_a_full_disk_is_told_and_counting_goes_on(
     assert one.path.read_bytes() == before
     assert [path.name for path in one.path.parent.glob("usage.json*")] == ["usage.json"]
     one.meter.keep()
-    assert one.counted() == 11
+    assert one.counted() == 10, "without the way of a row that was not written"
     assert json.loads(one.path.read_text())["days"][TODAY.isoformat()]["requests"]["log"]["GET"][0]
 
 
@@ -284,7 +353,56 @@ def test_a_clock_that_goes_back_stops_nothing(one: Metered, clock: ManualClock) 
     clock.advance(days=-3)
     one.send(2)
     one.meter.keep()
-    assert sorted(one.gets()) == [2, 5]
+    assert [row.day for row in one.rows()] == [TODAY - 3 * DAY], "what was ahead is today's"
+    assert one.gets() == [7]
+    assert one.counted() == 7
+    written = one.transactions()
+    for _ in range(50):
+        clock.advance(minutes=5)
+        one.meter.keep()
+    assert one.transactions() == written
+
+
+def test_a_clock_that_was_a_day_ahead_writes_no_row_at_each_turn(
+    one: Metered, clock: ManualClock
+) -> None:
+    one.send(5)
+    one.meter.list_storage(OWNER)
+    clock.advance(days=-1)
+    one.send(2)
+    one.meter.keep()
+    assert one.gets() == [2, 5]
+    written = one.transactions()
+    for _ in range(50):
+        clock.advance(minutes=5)
+        one.meter.keep()
+    assert one.transactions() == written
+
+
+@pytest.mark.parametrize(("ahead", "listings"), [(12, 0), (5 * 24, 1)], ids=["hours", "days"])
+def test_a_copy_whose_clock_is_ahead_makes_the_others_list_no_more_often(
+    one: Metered,
+    tmp_path: Path,
+    clock: ManualClock,
+    store: MemoryStore,
+    ahead: int,
+    listings: int,
+) -> None:
+    with machine(tmp_path / "two", store, clock) as opened:
+        two = Metered(tmp_path / "two", opened, ManualClock(clock.now + timedelta(hours=ahead)))
+        two.send(1)
+        two.meter.list_storage(OWNER)
+        opened.replica.sync_now()
+    one.machine.replica.sync_now()
+    clock.advance(minutes=10)
+    store.requests.clear()
+    for _ in range(50):
+        clock.advance(minutes=5)
+        one.meter.keep()
+    assert store.requests.count(("list", "")) == listings
+    storage = one.meter.account(OWNER).storage
+    assert storage is not None
+    assert (storage.at <= clock.now) == (listings > 0), "the future's only where there is no other"
 
 
 def test_rows_of_long_ago_are_let_go(one: Metered) -> None:
@@ -308,6 +426,12 @@ def test_what_was_used_is_nothing_to_back_up(one: Metered, clock: ManualClock) -
         clock.advance(days=1)
         one.send(1)
         one.meter.keep()
+        assert not one.machine.backups.is_due(), "while it is pending"
+        one.machine.replica.sync_now()
+        assert not one.machine.backups.is_due()
+        with one.machine.replica.transaction() as transaction:
+            write_image_day(transaction, TODAY, "a" * 32, {"shown": 1})
+        assert not one.machine.backups.is_due(), "nor how often pictures were shown"
         one.machine.replica.sync_now()
         assert not one.machine.backups.is_due()
     assert len(one.rows()) >= 3
@@ -345,7 +469,7 @@ def test_buckets_beside_the_states_are_listed_too(
     def beside(_: object, own: ObjectStore, name: str | None) -> ObjectStore:
         return other if name == "exports" else own
 
-    monkeypatch.setattr("jobs.usage.side_store", beside)
+    monkeypatch.setattr("jobs.stock.side_store", beside)
     with machine(tmp_path / "one", store, clock) as opened:
         one = Metered(tmp_path / "one", opened, clock, export_bucket="exports")
         other.put("exports/x/file.csv", b"12345", PutMode.CREATE)
@@ -354,3 +478,22 @@ def test_buckets_beside_the_states_are_listed_too(
         assert found.parts["exports"] == Stored(5, 1)
         assert other.requests == [("list", "exports/")], "the key may see no more than that"
         assert found.parts["log"].current_objects == len(store.keys("log/"))
+        assert found.unlisted == ()
+
+        def refuse(verb: str, key: str) -> None:
+            raise denied(verb, key)
+
+        # Its name is misspelt, say: what is known is kept, and a day later is soon enough.
+        other.before = refuse
+        other.requests.clear()
+        one.send(3)
+        clock.advance(hours=24)
+        for _ in range(12 * 7):
+            clock.advance(minutes=5)
+            one.meter.keep()
+        assert len(other.requests) <= 1
+        assert sum(one.gets()) == 3
+        storage = one.meter.account(OWNER).storage
+        assert storage is not None
+        assert storage.unlisted == ("exports",)
+        assert storage.parts["log"].current_objects > 0

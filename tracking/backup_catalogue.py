@@ -253,6 +253,12 @@ def transactions_after(connection: apsw.Connection, sequence: int) -> set[str]:
     return {str(transaction_id) for (transaction_id,) in rows}
 
 
+def pending_transactions(connection: apsw.Connection) -> set[str]:
+    """The transactions that are not in the log yet."""
+    rows = connection.execute("SELECT transaction_id FROM main.replica_outbox")
+    return {str(transaction_id) for (transaction_id,) in rows}
+
+
 def count_rows(path: Path) -> int:
     """How many rows the data tables of a closed file have, as far as the file has these tables.
 

@@ -6,16 +6,27 @@ An image's id is the SHA-256 of its address, in hex: the log remembers no addres
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 import apsw
 
 from replica import Transaction
 from tracking.frames import moment_of, moment_text
 
-__all__ = ["StoredImage", "image_days", "stored_image", "write_image_day", "write_images"]
+__all__ = [
+    "StoredImage",
+    "forget_image_days",
+    "image_days",
+    "stored_image",
+    "write_image_day",
+    "write_images",
+]
+
+# Not a count: which transactions wrote the row, see `usage_transactions`.
+_TRANSACTIONS: Final = "transactions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +96,51 @@ def write_images(transaction: Transaction, images: Iterable[StoredImage]) -> Non
     )
 
 
-def image_days(connection: apsw.Connection, since: date) -> dict[date, dict[str, int]]:
-    """What all processes together have counted of each UTC date from `since` on, by name."""
+def image_days(
+    connection: apsw.Connection, since: date, *, but: Collection[tuple[date, str]] = ()
+) -> dict[date, dict[str, int]]:
+    """What all processes together have counted of each UTC date from `since` on, by name.
+
+    Rows of a date and writer in `but` are left out.
+    """
     rows = connection.execute(
-        "SELECT day, figures FROM main.image_days WHERE day >= ? ORDER BY day, writer_id",
+        "SELECT day, writer_id, figures FROM main.image_days WHERE day >= ?"
+        " ORDER BY day, writer_id",
         (since.isoformat(),),
     )
     days: dict[date, dict[str, int]] = {}
-    for day, figures in rows:
-        total = days.setdefault(date.fromisoformat(str(day)), {})
+    for text, writer_id, figures in rows:
+        day = date.fromisoformat(str(text))
+        if (day, str(writer_id)) in but:
+            continue
+        total = days.setdefault(day, {})
         for name, count in json.loads(str(figures)).items():
-            total[str(name)] = total.get(str(name), 0) + int(count)
+            if name != _TRANSACTIONS:
+                total[str(name)] = total.get(str(name), 0) + int(count)
     return days
 
 
 def write_image_day(
     transaction: Transaction, day: date, writer_id: str, figures: Mapping[str, int]
 ) -> None:
-    """Put one process's counts of a UTC date in place of its earlier ones of that date."""
+    """Put one process's counts of a UTC date in place of its earlier ones of that date.
+
+    The row names the transactions that wrote it: what was seen is nothing to back up.
+    """
+    written = transaction.execute(
+        "SELECT transactions.value FROM image_days AS d,"
+        " json_each(d.figures, '$.transactions') AS transactions"
+        " WHERE d.day = ? AND d.writer_id = ?",
+        (day.isoformat(), writer_id),
+    ).fetchall()
+    named = {_TRANSACTIONS: [*(str(one) for (one,) in written), transaction.id]}
     transaction.execute(
         "INSERT INTO image_days (day, writer_id, figures) VALUES (?,?,?)"
         " ON CONFLICT (day, writer_id) DO UPDATE SET figures = excluded.figures",
-        (day.isoformat(), writer_id, json.dumps(dict(figures), sort_keys=True)),
+        (day.isoformat(), writer_id, json.dumps({**figures, **named}, sort_keys=True)),
     )
+
+
+def forget_image_days(transaction: Transaction, before: date) -> None:
+    """Let go of all counts of the dates before one."""
+    transaction.execute("DELETE FROM image_days WHERE day < ?", (before.isoformat(),))

@@ -10,7 +10,14 @@ import apsw
 
 from replica import Transaction
 
-__all__ = ["UsageRow", "forget_usage", "usage_rows", "usage_transactions", "write_usage"]
+__all__ = [
+    "UsageRow",
+    "forget_usage",
+    "forget_usage_ahead",
+    "usage_rows",
+    "usage_transactions",
+    "write_usage",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +49,13 @@ def usage_rows(connection: apsw.Connection, since: date) -> list[UsageRow]:
 
 
 def usage_transactions(connection: apsw.Connection, since: date) -> set[str]:
-    """The ids of the transactions that only wrote what was used, of the days from one on."""
+    """The ids of the transactions that only wrote what was used, of the days from one on.
+
+    Those that wrote of pictures are among them.
+    """
     rows = connection.execute(
-        "SELECT written.value FROM main.usage_days AS d,"
+        "SELECT written.value FROM (SELECT day, figures FROM main.usage_days"
+        " UNION ALL SELECT day, figures FROM main.image_days) AS d,"
         " json_each(CASE WHEN json_valid(d.figures) THEN d.figures ELSE '{}' END,"
         " '$.transactions') AS written WHERE d.day >= ?",
         (since.isoformat(),),
@@ -64,3 +75,13 @@ def write_usage(transaction: Transaction, rows: Iterable[UsageRow]) -> None:
 def forget_usage(transaction: Transaction, before: date) -> None:
     """Let go of all rows of the days before one."""
     transaction.execute("DELETE FROM usage_days WHERE day < ?", (before.isoformat(),))
+
+
+def forget_usage_ahead(transaction: Transaction, writer_id: str, after: date) -> None:
+    """Let go of a process's rows of the days after one: its clock was ahead.
+
+    Others' rows stay, for it may be this clock that is wrong.
+    """
+    transaction.execute(
+        "DELETE FROM usage_days WHERE writer_id = ? AND day > ?", (writer_id, after.isoformat())
+    )

@@ -62,15 +62,17 @@ def show_player(frame: Frame) -> None:
         share_player(frame, person, market, season, coming)
     if not is_shown:
         # It is looked for beside all this, and may have come meanwhile.
-        _show_portrait(frame, person, place)
+        _show_portrait(frame, person, place, again=True)
 
 
-def _show_portrait(frame: Frame, person: Person, place: DeltaGenerator) -> bool:
+def _show_portrait(
+    frame: Frame, person: Person, place: DeltaGenerator, *, again: bool = False
+) -> bool:
     """Where there are pictures of players, his or a badge; whether that is all there will be."""
     pictures = frame.application.pictures
     if not pictures.shows_players:
         return True
-    portrait = pictures.player(person.player_id)
+    portrait = pictures.player(person.player_id, again=again)
     what = "Badge" if portrait is None else "Portrait"
     badge = player_badge(person.name, person.team, portrait)
     place.image(badge, alt=f"{what} of {person.name}")

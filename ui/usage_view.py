@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from jobs.authority import sign_in_remedy
-from jobs.errors import EXPLAINED
+from jobs.errors import EXPLAINED, NotReady
+from jobs.picture_counts import Seen
 from jobs.usage import Account
 from replica.stores.s3 import S3Options
 from ui.answers import do_and_answer, show_answer
@@ -45,6 +46,7 @@ def show_usage(frame: Frame) -> None:
             "counted. With a bucket in the settings this page shows its requests and its bill.",
             icon=":material/folder:",
         )
+        _show_pictures(frame)
         _show_prices(None)
         return
     try:
@@ -57,6 +59,7 @@ def show_usage(frame: Frame) -> None:
     _show_days(account)
     _show_answering_times(account.month)
     _show_storage(frame, account.storage)
+    _show_pictures(frame)
     _show_prices(settings.store if isinstance(settings.store, S3Options) else None)
 
 
@@ -69,7 +72,8 @@ def _show_month(account: Account) -> None:
     st.caption(
         "Each request is counted as it is sent, repeated and refused ones too, and what lies in "
         "the bucket is listed once a day. The bill is made of that with list prices; days and "
-        "months are UTC."
+        "months are UTC. What others download through links and commands that only read the "
+        "bucket are not counted."
     )
     for remark in _remarks(account):
         st.warning(plain(remark), icon=":material/warning:")
@@ -251,6 +255,12 @@ def _show_storage(frame: Frame, storage: Storage | None) -> None:
         column_config={"Part": st.column_config.TextColumn(pinned=True)},
     )
     words = f"Listed {moment(storage.at, frame.zone)}."
+    if storage.unlisted:
+        words += (
+            f" The bucket for {' and the one for '.join(storage.unlisted)} could not be listed: "
+            "what lies there costs too. See its name in the settings, and the policy on the Setup "
+            "page."
+        )
     if not storage.has_older:
         words += (
             " Older versions could not be listed: if the bucket keeps them, they cost too. The "
@@ -264,6 +274,22 @@ def _list(frame: Frame) -> str:
     total = found.total
     older = f" and {total.older_objects:,} older versions" if total.older_objects else ""
     return f"{total.current_objects:,} objects{older}, {_size(_paid(found))}."
+
+
+def _show_pictures(frame: Frame) -> None:
+    pictures = frame.application.pictures
+    if not (pictures.shows_players or pictures.shows_teams):
+        return
+    first_day = frame.application.clock().astimezone(_UTC).date().replace(day=1)
+    try:
+        seen = pictures.seen(first_day)
+    except NotReady as error:
+        st.caption(plain(str(error)))
+        return
+    st.caption(
+        f"Pictures in {first_day:%B}: {seen[Seen.SHOWN]:,} shown, {seen[Seen.DRAWN]:,} drawn in "
+        f"their place, {seen[Seen.FETCHED]:,} fetched, {seen[Seen.FAILED]:,} failed."
+    )
 
 
 def _paid(storage: Storage) -> int:

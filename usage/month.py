@@ -10,7 +10,7 @@ from typing import Final
 from usage.cost import GIGABYTE, S3, Bill, Operation, Usage, bill_of
 from usage.counting import PARTS, Counts
 from usage.days import UsageDay
-from usage.storage import Storage, Stored, byte_months
+from usage.storage import Storage, Stored, byte_months, credible
 
 __all__ = ["Month", "PartCost", "month_of"]
 
@@ -70,6 +70,7 @@ def month_of(days: Sequence[UsageDay], listings: Sequence[Storage], now: datetim
     Requests and traffic go on as they did since the first that was counted; storage stays as it
     was listed last. A month that was counted only in part is not completed backwards.
     """
+    listings = credible(listings, now)
     first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     after = (first + timedelta(days=32)).replace(day=1)
     of_month = [one for one in days if first.date() <= one.day <= now.date()]

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from usage.cost import MONTH
 from usage.counting import part_of
 
-__all__ = ["Storage", "Stored", "StoredObject", "byte_months", "storage_of"]
+__all__ = ["Storage", "Stored", "StoredObject", "byte_months", "credible", "storage_of"]
+
+# By so much the clocks of copies of the app may differ.
+_SKEW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,13 @@ class Storage:
         at: when it was made (UTC).
         parts: by the part of the app, see `usage.counting.PARTS`.
         has_older: whether older versions were listed too; where they were not, there may be some.
+        unlisted: parts with a bucket of their own that could not be listed.
     """
 
     at: datetime
     parts: Mapping[str, Stored]
     has_older: bool
+    unlisted: tuple[str, ...] = ()
 
     @property
     def total(self) -> Stored:
@@ -70,11 +75,14 @@ class Storage:
 
     def document(self) -> dict[str, Any]:
         """The listing as JSON can hold it; `of_document` reads it again."""
-        return {
+        found: dict[str, Any] = {
             "at": self.at.astimezone(UTC).isoformat(),
             "has_older": self.has_older,
             "parts": {part: astuple(stored) for part, stored in sorted(self.parts.items())},
         }
+        if self.unlisted:
+            found["unlisted"] = self.unlisted
+        return found
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> Storage:
@@ -86,10 +94,22 @@ class Storage:
             str(part): Stored(*(int(number) for number in numbers))
             for part, numbers in document["parts"].items()
         }
-        return cls(at.astimezone(UTC), parts, bool(document["has_older"]))
+        unlisted = tuple(str(part) for part in document.get("unlisted", ()))
+        return cls(at.astimezone(UTC), parts, bool(document["has_older"]), unlisted)
 
 
-def storage_of(objects: Iterable[StoredObject], at: datetime, *, has_older: bool) -> Storage:
+def credible(listings: Sequence[Storage], now: datetime) -> Sequence[Storage]:
+    """Those that are not dated in the future, by a clock that was ahead; all if there are none."""
+    return [one for one in listings if one.at <= now + _SKEW] or listings
+
+
+def storage_of(
+    objects: Iterable[StoredObject],
+    at: datetime,
+    *,
+    has_older: bool,
+    unlisted: tuple[str, ...] = (),
+) -> Storage:
     """The sums of a listing that was made at a moment."""
     parts: dict[str, Stored] = {}
     for found in objects:
@@ -100,7 +120,7 @@ def storage_of(objects: Iterable[StoredObject], at: datetime, *, has_older: bool
         )
         part = part_of(found.key)
         parts[part] = parts.get(part, Stored()) + one
-    return Storage(at, parts, has_older)
+    return Storage(at, parts, has_older, unlisted)
 
 
 def byte_months(listings: Sequence[Storage], begin: datetime, end: datetime) -> float:
