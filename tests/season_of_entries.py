@@ -362,3 +362,31 @@ def _catalogue(transaction: Transaction, random: Random, day: date) -> None:
         compression="zstd",
         kept_by="schedule",
     )
+    _insert(
+        transaction,
+        "s3_exports",
+        export_id=transaction.id,
+        view="slate",
+        title="A slate",
+        format="csv",
+        file_name="slate.csv",
+        place="0",
+        made_at=str(day),
+        expires_at=str(day),
+        file_count=1,
+        row_count=7,
+        size_bytes=70,
+    )
+    _insert(
+        transaction,
+        "s3_image_cache",
+        image_id=transaction.id,
+        sha256="0",
+        media_type="image/webp",
+        size_bytes=7,
+        width_pixels=1,
+        height_pixels=1,
+        fetched_at=str(day),
+    )
+    for table in ("image_days", "usage_days"):
+        _insert(transaction, table, day=str(day), writer_id="app", figures="{}")
