@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from jobs.replacing import replace_file
 from replica import local_faults
 
 __all__ = ["DrillOutcome", "DrillRecord", "DrillResult", "DrillShelf", "next_drill_at"]
@@ -156,7 +155,7 @@ class DrillShelf:
         """Replace the record; a crash leaves the old or the new one. Raises LocalError."""
         document = {"format": _FORMAT, **asdict(record)}
         text = json.dumps(document, default=_plain, indent=1)
-        self._replace(_FILE, text.encode())
+        replace_file(self._folder / _FILE, text.encode())
 
     def proven(self) -> bytes | None:
         """The compressed copy that the last good drill proved; None if there is none.
@@ -172,7 +171,7 @@ class DrillShelf:
 
     def keep_proven(self, body: bytes) -> None:
         """Keep the copy that was just proved, in place of an older one. Raises LocalError."""
-        self._replace(_PROVEN, body)
+        replace_file(self._folder / _PROVEN, body)
 
     def _begin_anew(self, path: Path, now: datetime) -> DrillRecord:
         aside = path.with_name(_ASIDE)
@@ -182,24 +181,6 @@ class DrillShelf:
             since=now,
             note=f"The record of earlier drills could not be read and was kept as {aside.name}.",
         )
-
-    def _replace(self, name: str, body: bytes) -> None:
-        path = self._folder / name
-        # Of its own for each process: the command line may drill beside the app.
-        partial = path.with_name(f"{name}.partial-{os.getpid()}")
-        with local_faults("write", path):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with partial.open("wb") as file:
-                    file.write(body)
-                    file.flush()
-                    os.fsync(file.fileno())
-                partial.replace(path)
-            except BaseException:
-                # What stays is overwritten by the next one.
-                with contextlib.suppress(OSError):
-                    partial.unlink(missing_ok=True)
-                raise
 
 
 def _plain(value: object) -> object:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from jobs.replacing import replace_file
 from replica import local_faults
 from usage.days import UnreadableFigures, WriterDay
 
@@ -70,20 +69,7 @@ def write_noted(path: Path, noted: Noted) -> None:
         "written_at": None if noted.written_at is None else noted.written_at.isoformat(),
         "days": {day.isoformat(): one.document() for day, one in sorted(noted.days.items())},
     }
-    partial = path.with_name(f"{path.name}.partial")
-    with local_faults("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("wb") as file:
-                file.write(json.dumps(document, separators=(",", ":")).encode())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            # What stays is overwritten by the next one.
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise
+    replace_file(path, json.dumps(document, separators=(",", ":")).encode())
 
 
 def _begin_anew(path: Path) -> Noted:

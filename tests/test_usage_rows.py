@@ -334,7 +334,7 @@ def test_a_full_disk_is_told_and_counting_goes_on(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.usage_file.os.fsync", full)
+        patch.setattr("jobs.replacing.os.fsync", full)
         one.send(5)
         with pytest.raises(LocalError) as caught:
             one.meter.keep()
