@@ -159,14 +159,26 @@ def wait_until_drawn(page: Page) -> None:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
-def follow(page: Page, name: str) -> None:
-    """Follow a link of the sidebar once nothing is being drawn any more.
+def follow(page: Page, name: str, *, to: str = "") -> None:
+    """Follow a link of the sidebar to the page of its name, or another; again if the page stays.
 
     The line in the sidebar draws the whole page anew when it changes, and a run of the page that
     is left may answer into the one that is opened.
     """
-    wait_until_drawn(page)
-    page.get_by_role("link", name=name).click()
+    from playwright.sync_api import TimeoutError as NotInTime
+
+    heading = main(page).get_by_role("heading", name=to or name, level=1)
+
+    def is_there() -> bool:
+        wait_until_drawn(page)
+        page.get_by_role("link", name=name).click()
+        try:
+            heading.wait_for(timeout=10_000)
+        except NotInTime:
+            return False
+        return True
+
+    wait_for(is_there, what=f"the page {name}")
 
 
 def table(page: Page, column: str) -> Locator:

@@ -55,7 +55,7 @@ def test_the_owner_revises_and_backs_up(
         page.get_by_role("button", name="Log a revision").click()
         expect(main(page)).to_contain_text("(revision) · saved as #3")
         expect(sidebar(page)).to_contain_text("as #3")
-        follow(page, "Details of saving")
+        follow(page, "Details of saving", to="Sync")
         expect(page.get_by_role("heading", name="Sync", exact=True)).to_be_visible()
         page.get_by_role("button", name="Back up now").click()
         expect(main(page)).to_contain_text("Backed up as backups/")

@@ -128,13 +128,18 @@ def test_a_week_of_app_and_job_on_one_bucket(
             week.together(command, command)
         assert sum(proxy.faults_done.values()) > 20
     app, job, stored = own_rows(week.app_state), own_rows(week.job_state), stored_rows(store)
-    require_same_rows(app, stored)
-    require_same_rows(job, stored)
+    require_same_rows(app, but_for_use(stored))
+    require_same_rows(job, but_for_use(stored))
     require_nothing_lost(stored, week.durable)
     require_all_results(stored)
     slates = current_runs(week.app_state)
     assert slates == current_runs(week.job_state)
     assert [slate for slate, _ in slates] == [day.isoformat() for day in [*WEEK, date(2025, 1, 22)]]
+
+
+def but_for_use(rows: Rows) -> Rows:
+    """The rows without those of use: each process writes its last one when it no longer reads."""
+    return {table: found for table, found in rows.items() if table != "usage_days"}
 
 
 def star_of(day: date) -> int:
