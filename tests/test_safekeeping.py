@@ -40,6 +40,12 @@ from tests.stores import ManualClock, denied, trusting, unreachable
 BUNDLED = date(2025, 1, 15)
 
 
+def settled(application: Application) -> None:
+    """Wait until all is saved, and the turn that a start begins with is over."""
+    published(application)
+    application._startup.join(60)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(AFTERNOON)
@@ -72,7 +78,7 @@ def test_a_backup_a_day_by_itself(
     settings: Settings, clock: ManualClock, store: SwitchedStore
 ) -> None:
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
         application.safekeeping.run()
         assert kinds(application) == [], "the log is the first day's copy"
         for _ in range(2):
@@ -89,10 +95,10 @@ def test_a_start_does_what_a_sleep_has_missed(
     settings: Settings, clock: ManualClock, store: SwitchedStore
 ) -> None:
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
     clock.advance(days=4)
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
         application.safekeeping.run()
         assert kinds(application) == ["daily"]
 
@@ -101,7 +107,7 @@ def test_a_store_that_is_away_is_told_once_and_the_backup_made_later(
     settings: Settings, clock: ManualClock, store: SwitchedStore
 ) -> None:
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
         clock.advance(days=1)
         store.broken = StoreUnreachable
         application.tick()
@@ -118,7 +124,7 @@ def test_what_was_counted_is_in_its_file_while_the_store_is_away(
 ) -> None:
     options = s3_options(None, "bucket")
     with running(replace(settings, store=options), clock) as application:
-        published(application)
+        settled(application)
         application.safekeeping.run()
         store.broken = StoreUnreachable
         application.tick()
@@ -136,7 +142,7 @@ def test_a_long_transaction_does_not_keep_the_last_upload_waiting(
     options = s3_options(None, "bucket")
     begun, let_go = threading.Event(), threading.Event()
     with running(replace(settings, store=options), clock) as application:
-        published(application)
+        settled(application)
         assert application._state is not None
         replica = application._state.replica
 
@@ -163,7 +169,7 @@ def test_what_keeps_a_backup_from_being_made_is_told(
     settings: Settings, clock: ManualClock, store: SwitchedStore
 ) -> None:
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
         clock.advance(days=1)
         store.fail("put", "backups/", error=denied("put", "backups/x"))
         application.safekeeping.run()
@@ -242,7 +248,7 @@ def test_tonight_is_logged_while_a_backup_hangs(
             let_go.wait(60)
 
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
         clock.advance(days=1)
         store.before = hang
         keeping = threading.Thread(target=application.safekeeping.run)
@@ -250,7 +256,7 @@ def test_tonight_is_logged_while_a_backup_hangs(
         try:
             assert hanging.wait(20)
             application.tick()
-            published(application)
+            settled(application)
             assert [run.slate_date.day for run in runs_of(application)] == [21, 20]
             assert not runs_of(application)[0].pending
         finally:
@@ -306,20 +312,20 @@ def test_an_import_is_preceded_by_a_backup_if_it_changes_anything(
     settings: Settings, clock: ManualClock, store: SwitchedStore
 ) -> None:
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
         application.import_results(OWNER, correction(application, 0), "same.csv")
         assert kinds(application) == []
         application.import_results(OWNER, correction(application, 1), "other.csv")
         assert kinds(application) == ["before-import"]
         [entry] = application.backup_jobs.listed(OWNER)
-        published(application)
+        settled(application)
         # It holds what was there before: the import itself came later.
         assert entry.backup.sequence < store.numbers()[-1]
 
 
 def test_no_backup_no_import(settings: Settings, clock: ManualClock, store: SwitchedStore) -> None:
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
         frame = correction(application, 1)
         before = application.outcome(BUNDLED).actuals
         store.fail("put", "backups/", error=unreachable("put"))
@@ -352,7 +358,7 @@ def test_a_new_version_keeps_what_there_was_before_it_migrates(
     earlier.close(0)
     clock.now += timedelta(minutes=5)
     with running(settings, clock) as application:
-        published(application)
+        settled(application)
         [key] = store.keys("backups/")
         assert key == "backups/2026-11-20T20-05-00Z-before-migration.db.zst"
         # It came before the catalogue had a table: the next round finds it.
@@ -364,5 +370,5 @@ def test_a_new_version_keeps_what_there_was_before_it_migrates(
         assert (entry.backup.key, entry.backup.sequence, entry.backup.row_count) == (key, 2, 1)
     # Whoever starts later has nothing to migrate.
     with running(replace(settings, state_folder=tmp_path / "later"), clock) as application:
-        published(application)
+        settled(application)
         assert kinds(application) == ["before-migration", "daily"]
